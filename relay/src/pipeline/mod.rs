@@ -1,0 +1,1 @@
+//! The async shell: runs engines against ports.

@@ -1,0 +1,5 @@
+//! Runs plugins as WebAssembly components in wasmtime.
+
+mod config;
+
+pub use config::{PluginConfig, PluginLimits};

@@ -1,0 +1,6 @@
+//! Plugins: what turns events into messages.
+
+pub mod host;
+mod port;
+
+pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError};

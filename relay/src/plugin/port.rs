@@ -1,0 +1,81 @@
+//! What the relay needs of a plugin.
+
+use std::sync::Arc;
+
+use relay_engine::event::EventBatch;
+use relay_engine::verdict::Verdict;
+
+/// One instance of a plugin, owned by one lane.
+///
+/// Runs on the lane's own thread and may take it up to the plugin's time limit per event. Whatever happens in
+/// the guest, it answers: a fault stays with the event that caused it.
+pub trait Plugin: Send {
+    /// Runs the plugin over `events` and appends exactly one answer per event to `answers`, in order.
+    fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>);
+}
+
+/// What a plugin, or the host in its place, says about one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The plugin's verdict.
+    Verdict(Verdict),
+    /// The plugin failed on this event, also when it ran alone on a fresh instance.
+    Fault(Fault),
+}
+
+/// A bug of a plugin, met in one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Stable code, `P1xx`.
+    pub code: &'static str,
+    /// What happened, with the guest's backtrace where there is one.
+    pub detail: String,
+}
+
+/// One loaded, linked and configured build of a plugin: makes instances for lanes.
+pub trait Generation: Send + Sync {
+    /// Which build it is.
+    fn identity(&self) -> &Identity;
+
+    /// A fresh instance.
+    ///
+    /// # Errors
+    /// When the instance can't be made; the build passed the same steps when it was loaded.
+    fn instantiate(&self) -> Result<Box<dyn Plugin>, PluginError>;
+}
+
+/// Which plugin build runs: recorded beside the cursor and in every dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The plugin's name in the configuration.
+    pub name: String,
+    /// The version it gives itself.
+    pub version: String,
+    /// SHA-256 of component and configuration, in hexadecimal.
+    pub digest: String,
+}
+
+impl Identity {
+    /// The first six digits of the digest: what screens show.
+    #[must_use]
+    pub fn short_digest(&self) -> &str {
+        self.digest.get(..6).unwrap_or(&self.digest)
+    }
+}
+
+/// A plugin whose newest good generation may change while the relay runs.
+pub type LiveGeneration = tokio::sync::watch::Receiver<Arc<dyn Generation>>;
+
+/// Why a component can't serve.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}: plugin {plugin:?}: {what}; {remedy}")]
+pub struct PluginError {
+    /// Stable code, `P1xx`.
+    pub code: &'static str,
+    /// The plugin's name in the configuration.
+    pub plugin: String,
+    /// What is wrong and where.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}

@@ -1,0 +1,5 @@
+//! HTTP receivers, by the Standard Webhooks contract.
+
+mod config;
+
+pub use config::HttpSinkConfig;

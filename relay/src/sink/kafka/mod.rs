@@ -1,0 +1,5 @@
+//! Kafka, through an idempotent producer.
+
+mod config;
+
+pub use config::KafkaSinkConfig;

@@ -1,0 +1,5 @@
+//! NATS JetStream.
+
+mod config;
+
+pub use config::NatsSinkConfig;

@@ -1,0 +1,55 @@
+//! What the relay needs of a sink.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use relay_engine::message::MessageBatch;
+use relay_engine::outcome::Failure;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Delivers messages to one place.
+///
+/// **Ordering**: messages of one key are stored in the order of the calls and of the indexes within a call; a
+/// sink whose [`SinkTraits::ordered_prefix`] is false promises that only as long as one message per key is in
+/// flight, and its caller keeps to that. **Durability**: a message is reported delivered only after the
+/// receiver acknowledged it. **Duplicates**: the same message may be sent again; its idempotency key is then
+/// the same. **Completeness**: every message handed over is reported exactly once, also when the sink is shut
+/// down, then as [`FailureClass::Unknown`](relay_engine::outcome::FailureClass::Unknown).
+pub trait Sink: Send {
+    /// What the sink can promise and take.
+    fn traits(&self) -> SinkTraits;
+
+    /// Connects and checks what can be checked before the first message (credentials, topics where they are
+    /// known, limits of the server). Called again after an outage.
+    fn open(&mut self) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// Hands over the messages of `batch` at `indexes`, in that order, and returns once the sink has taken
+    /// them, which may wait for room. Their outcomes arrive later as [`Report`]s under the id `batch_id`.
+    fn send(&mut self, batch_id: u64, batch: Arc<MessageBatch>, indexes: Vec<u32>) -> BoxFuture<'_, ()>;
+
+    /// Stops: reports what is still unanswered as unknown, and closes connections.
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// What a sink promises.
+#[derive(Debug, Clone, Copy)]
+pub struct SinkTraits {
+    /// What is stored is always a prefix of what was sent, per key, even when answers are lost.
+    pub ordered_prefix: bool,
+    /// Largest message (key, body and headers) the receiver takes, in bytes, where it is known.
+    pub max_message: Option<usize>,
+}
+
+/// Outcomes of messages of one `send`.
+#[derive(Debug)]
+pub struct Report {
+    /// The id that was given to [`Sink::send`].
+    pub batch_id: u64,
+    /// Indexes of messages that the receiver acknowledged.
+    pub delivered: Vec<u32>,
+    /// Indexes of messages that failed, each with why.
+    pub failed: Vec<(u32, Failure)>,
+}
+
+/// Where a sink leaves its reports. Unbounded: the lane's window bounds what can be in it.
+pub type Reports = UnboundedSender<Report>;

@@ -1,0 +1,92 @@
+//! What the relay needs of a source.
+
+use futures_util::future::BoxFuture;
+use relay_engine::event::{EventBatch, Position};
+
+/// Reads one outbox in order.
+///
+/// **Ordering**: events of one key come in the order in which their transactions committed, and `sequence`
+/// ascends within a batch. **Durability**: a batch leaves only when no crash of the database can take its rows
+/// back. **Cancellation**: every future may be dropped; the reading position moves only when a batch is
+/// returned. **Duplicates**: none within one opened source; after [`Source::open`] at an older position, the
+/// same events come again, with the same ids.
+pub trait Source: Send {
+    /// Connects, checks the table, and places the reader. Returns the position it stands at, which differs
+    /// from the one asked for only where that one no longer holds (a failover), and then lies before it.
+    ///
+    /// Called again after an error to start over from a settled position.
+    fn open(&mut self, start: Start) -> BoxFuture<'_, Result<Position, SourceError>>;
+
+    /// The next events, at least one: waits as long as there are none.
+    fn next_batch(&mut self, limit: BatchLimit) -> BoxFuture<'_, Result<ReadBatch, SourceError>>;
+}
+
+/// Where reading begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// With what commits from now on.
+    Now,
+    /// With the oldest row.
+    Beginning,
+    /// Behind a position that this source issued before.
+    After(Position),
+}
+
+/// How much one batch may hold. A single event over `bytes` still comes, alone.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimit {
+    /// Events at most.
+    pub events: usize,
+    /// Payload bytes at which the batch closes.
+    pub bytes: usize,
+}
+
+/// Events and where reading stands behind them.
+#[derive(Debug)]
+pub struct ReadBatch {
+    /// At least one event.
+    pub events: EventBatch,
+    /// The base of positions between this batch's events.
+    pub within: String,
+    /// The position behind the last event.
+    pub end: Position,
+}
+
+impl ReadBatch {
+    /// The position behind the event at `index`; behind the last one it is [`ReadBatch::end`].
+    #[must_use]
+    pub fn position_after(&self, index: usize) -> Position {
+        match self.events.get(index) {
+            Some(event) if index + 1 < self.events.len() => {
+                Position { base: self.within.clone(), after: event.sequence() }
+            }
+            _ => self.end.clone(),
+        }
+    }
+}
+
+/// Why a source can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The database does not answer or dropped the connection: open again after a pause.
+    #[error("{code}: {what}")]
+    Unavailable {
+        /// Stable code, `D3xx`.
+        code: &'static str,
+        /// What happened.
+        what: String,
+        /// The driver's error.
+        #[source]
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Something an operator has to change: the relay stops this pipeline.
+    #[error("{code}: {what}; {remedy}")]
+    Refused {
+        /// Stable code, `D3xx`.
+        code: &'static str,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+}

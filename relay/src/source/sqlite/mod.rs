@@ -1,0 +1,5 @@
+//! SQLite by polling.
+
+mod config;
+
+pub use config::SqliteSourceConfig;

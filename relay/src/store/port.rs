@@ -1,0 +1,307 @@
+//! What the relay needs of the place where it keeps progress.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use relay_engine::event::{KeyId, OwnedEvent, Position};
+use relay_engine::message::Message;
+use relay_engine::outcome::Failure;
+
+/// The unit of progress: one sink of one pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId {
+    /// The pipeline's configured name.
+    pub pipeline: String,
+    /// The sink's configured name.
+    pub sink: String,
+}
+
+impl fmt::Display for LaneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.pipeline, self.sink)
+    }
+}
+
+/// Keeps the progress of lanes, their parked events and their dead letters.
+///
+/// **Durability**: what a method returned `Ok` for survives a crash of the database. **Ordering**: per lane,
+/// calls take effect in the order they were made. **Ownership**: the newest [`Store::acquire`] owns the lane;
+/// every write of an older owner fails with [`StoreError::Lost`] and changes nothing.
+pub trait Store: Send + Sync {
+    /// Creates or checks the relay's own tables.
+    fn prepare(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Takes the lane over under a new term, creating its row on first use.
+    fn acquire<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>>;
+
+    /// Records done, parked and dead events and moves progress, in one transaction. `lease` is compared and,
+    /// on success, its version advanced.
+    fn settle<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+        settlement: &'a Settlement,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Parked events whose time has come, the first of each key, oldest first.
+    fn due<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>>;
+
+    /// How long until the next parked event of this lane is due; `None` when none is parked.
+    fn next_due<'a>(&'a self, lane: &'a LaneId) -> BoxFuture<'a, Result<Option<Duration>, StoreError>>;
+
+    /// Carries out what operators asked for (see [`Store::request_retry`]); returns how many dead letters
+    /// became parked again.
+    fn apply_requests<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+
+    /// Every lane that has a row.
+    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>>;
+
+    /// Dead letters that match, in outbox order, at most `limit`, those behind `offset`.
+    fn dead<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        limit: usize,
+        offset: usize,
+    ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>>;
+
+    /// Asks the owners of lanes to send matching dead letters again; returns how many match now.
+    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>>;
+}
+
+/// Proof of ownership: the term of the owner and the version of the row it wrote last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Counts owners of the lane.
+    pub term: i64,
+    /// Counts settlements of the lane.
+    pub version: i64,
+}
+
+/// A lane as its new owner finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneRecord {
+    /// What to settle with.
+    pub lease: Lease,
+    /// How far the lane has settled; `None` before the first settlement.
+    pub position: Option<Position>,
+    /// Digests of the plugins the last settlement was made with, in chain order.
+    pub generation: Vec<String>,
+    /// Keys with parked, blocked or dead events, and how many of them.
+    pub held_keys: Vec<(KeyId, u64)>,
+    /// Events parked or blocked.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// What one settlement records.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settlement {
+    /// New progress; `None` leaves it where it is.
+    pub position: Option<Position>,
+    /// Digests of the plugins that made this window's messages, in chain order.
+    pub generation: Vec<String>,
+    /// Events that leave the window without being delivered.
+    pub held: Vec<HeldEvent>,
+    /// What became of parked events that were tried again.
+    pub retried: Vec<Retried>,
+    /// Events delivered since the last settlement; added to the lane's count.
+    pub delivered: u64,
+    /// Events discarded since the last settlement; added to the lane's count.
+    pub discarded: u64,
+    /// Whether a dead letter lets later events of its key pass (`skip_after_dead_letter`).
+    pub skip_dead: bool,
+}
+
+/// An event to keep in the side table, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldEvent {
+    /// The event.
+    pub event: OwnedEvent,
+    /// Its key.
+    pub key: KeyId,
+    /// What it waits for.
+    pub state: HeldState,
+    /// Its messages as rendered; `None`: its plugins have to run (again).
+    pub messages: Option<Vec<Message>>,
+    /// Slots that were delivered already.
+    pub delivered: Vec<String>,
+    /// Attempts spent.
+    pub attempts: u32,
+    /// The last failure; `None` for a blocked event, which never failed.
+    pub failure: Option<Failure>,
+    /// Digests of the plugins that saw it last, in chain order.
+    pub generation: Vec<String>,
+}
+
+/// What an event in the side table waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldState {
+    /// A retry, this long after the settlement.
+    Parked {
+        /// From the settlement, by the database's clock.
+        after: Duration,
+    },
+    /// The event before it in its key. The store promotes it to parked, due at once, when it becomes the
+    /// first of its key.
+    Blocked,
+    /// An operator.
+    Dead,
+}
+
+/// The result of trying a parked event again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retried {
+    /// The event's id.
+    pub event_id: String,
+    /// Its key.
+    pub key: KeyId,
+    /// What became of it.
+    pub result: RetryResult,
+}
+
+/// What became of a retry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RetryResult {
+    /// Delivered or discarded: it leaves the side table and the next of its key moves up.
+    Done,
+    /// It waits again, or is dead now.
+    Held {
+        /// What it waits for.
+        state: HeldState,
+        /// Attempts spent.
+        attempts: u32,
+        /// The failure of this attempt.
+        failure: Failure,
+        /// Its messages as rendered now; `None` keeps what is stored.
+        messages: Option<Vec<Message>>,
+        /// Slots that were delivered so far.
+        delivered: Vec<String>,
+    },
+}
+
+/// A parked event that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParkedEvent {
+    /// The event.
+    pub event: OwnedEvent,
+    /// Its key.
+    pub key: KeyId,
+    /// Its messages as rendered; `None`: its plugins have to run.
+    pub messages: Option<Vec<Message>>,
+    /// Slots that were delivered already.
+    pub delivered: Vec<String>,
+    /// Attempts spent.
+    pub attempts: u32,
+}
+
+/// Which dead letters are meant; all conditions that are given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadFilter {
+    /// Of this pipeline.
+    pub pipeline: Option<String>,
+    /// Of this sink.
+    pub sink: Option<String>,
+    /// With this event id.
+    pub event_id: Option<String>,
+    /// Of this aggregate id.
+    pub aggregate_id: Option<String>,
+    /// With this code as the last failure.
+    pub code: Option<String>,
+}
+
+/// A dead letter, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its lane.
+    pub lane: LaneId,
+    /// The event.
+    pub event: OwnedEvent,
+    /// Its messages as rendered, where its plugins got that far.
+    pub messages: Option<Vec<Message>>,
+    /// Attempts spent.
+    pub attempts: u32,
+    /// Code of the last failure.
+    pub code: String,
+    /// Detail of the last failure.
+    pub detail: String,
+    /// Digests of the plugins that saw it last.
+    pub generation: Vec<String>,
+    /// When it became a dead letter, microseconds since the Unix epoch by the database's clock.
+    pub dead_at: u64,
+    /// Events of its key that wait behind it.
+    pub blocked: u64,
+}
+
+/// A lane, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneSummary {
+    /// Its name.
+    pub lane: LaneId,
+    /// The owner's name and term.
+    pub owner: String,
+    /// The owner's term.
+    pub term: i64,
+    /// How far it has settled.
+    pub position: Option<Position>,
+    /// Digests of its plugins at the last settlement.
+    pub generation: Vec<String>,
+    /// Events delivered in the life of the lane.
+    pub delivered: u64,
+    /// Events discarded in the life of the lane.
+    pub discarded: u64,
+    /// Events parked or blocked.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// The last settlement, microseconds since the Unix epoch by the database's clock.
+    pub settled_at: Option<u64>,
+}
+
+/// Why the store can't answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another relay owns the lane now: forget everything and stop.
+    #[error("T501: lane {lane} belongs to another relay now (our term was {term})")]
+    Lost {
+        /// The lane.
+        lane: String,
+        /// The term that is over.
+        term: i64,
+    },
+    /// The database does not answer: try again after a pause; the same call is safe to repeat only after
+    /// [`Store::acquire`], as it may have taken effect.
+    #[error("{code}: {what}")]
+    Unavailable {
+        /// Stable code, `T5xx`.
+        code: &'static str,
+        /// What happened.
+        what: String,
+        /// The driver's error.
+        #[source]
+        cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// Something an operator has to change.
+    #[error("{code}: {what}; {remedy}")]
+    Refused {
+        /// Stable code, `T5xx`.
+        code: &'static str,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+}

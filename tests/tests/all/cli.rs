@@ -1,0 +1,1 @@
+//! What people see: screens, errors and exit codes of the real binary.

@@ -1,0 +1,1 @@
+//! Committed rows reach each sink exactly once, in order.

@@ -1,0 +1,1 @@
+//! The relay is killed and nothing is lost.

@@ -1,0 +1,1 @@
+//! Modules use only what the architecture allows.

@@ -1,0 +1,15 @@
+//! Every test that needs more than one crate or a real server, in one binary so that it links once.
+
+mod cli;
+mod end_to_end;
+mod kill;
+mod layering;
+mod plugin_host;
+mod plugins;
+mod reload;
+mod sink_http;
+mod sink_kafka;
+mod sink_nats;
+mod source_postgres;
+mod source_sqlite;
+mod store_conformance;

@@ -1,0 +1,1 @@
+//! Real components in the real host.

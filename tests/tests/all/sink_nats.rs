@@ -1,0 +1,1 @@
+//! The NATS sink against a real server.

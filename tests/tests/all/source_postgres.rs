@@ -1,0 +1,1 @@
+//! The snapshot cursor against a real Postgres.
