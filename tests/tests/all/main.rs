@@ -2,6 +2,7 @@
 
 mod cli;
 mod end_to_end;
+mod journal;
 mod kill;
 mod layering;
 mod plugin_host;
