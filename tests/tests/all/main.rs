@@ -2,6 +2,7 @@
 
 mod cli;
 mod end_to_end;
+mod journal;
 mod kill;
 mod layering;
 mod plugin_host;
@@ -12,4 +13,5 @@ mod sink_kafka;
 mod sink_nats;
 mod source_postgres;
 mod source_sqlite;
+mod stack;
 mod store_conformance;
