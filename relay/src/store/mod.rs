@@ -7,12 +7,16 @@
 //! What the SQL stores share is private here: the text form of messages (`encoding`), the columns of an event
 //! (`rows`) and what a driver's error means (`fault`).
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod encoding;
 mod fault;
 pub mod memory;
 mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod promotion;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod rows;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -21,3 +25,5 @@ pub use port::{
     DeadFilter, DeadLetter, HeldEvent, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
     Retried, RetryResult, Settlement, Store, StoreError,
 };
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
