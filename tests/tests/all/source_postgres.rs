@@ -1,1 +1,4 @@
-//! The snapshot cursor against a real Postgres.
+//! The Postgres source against a real server.
+
+mod fixture;
+mod reading;
