@@ -8,6 +8,7 @@ mod layering;
 mod plugin_host;
 mod plugins;
 mod reload;
+mod sink_driver;
 mod sink_http;
 mod sink_kafka;
 mod sink_nats;
