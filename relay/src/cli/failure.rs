@@ -45,11 +45,27 @@ impl Failure {
         Self::Other(Report { exit, code, what, causes: Vec::new(), remedy: remedy.to_owned() })
     }
 
+    /// The same failure with what caused it, as far as the causes say more than it does itself.
+    #[must_use]
+    pub fn because(mut self, error: &(dyn Error + 'static)) -> Self {
+        if let Self::Other(report) = &mut self {
+            report.causes = causes(error.source());
+        }
+        self
+    }
+
     /// Wrong usage that the parser of arguments can't see.
     #[must_use]
     pub fn usage(what: String, remedy: &str) -> Self {
         let remedy = remedy.to_owned();
         Self::Other(Report { exit: Exit::Usage, code: None, what, causes: Vec::new(), remedy })
+    }
+
+    /// What was asked for is not there.
+    #[must_use]
+    pub fn not_found(what: String, remedy: &str) -> Self {
+        let remedy = remedy.to_owned();
+        Self::Other(Report { exit: Exit::Failed, code: None, what, causes: Vec::new(), remedy })
     }
 
     /// The operating system refused something that every command needs.
@@ -112,7 +128,7 @@ impl From<Vec<Diagnostic>> for Failure {
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         let report = match error {
-            SourceError::Unavailable { code, what, cause } => outside(code, what, &causes(cause.as_deref()), ""),
+            SourceError::Unavailable { code, what, cause } => outside(code, what, &causes(plain(cause.as_ref())), ""),
             SourceError::Refused { code, what, remedy } => outside(code, what, &[], &remedy),
         };
         Self::Other(report)
@@ -122,7 +138,7 @@ impl From<SourceError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let report = match error {
-            StoreError::Unavailable { code, what, cause } => outside(code, what, &causes(cause.as_deref()), ""),
+            StoreError::Unavailable { code, what, cause } => outside(code, what, &causes(plain(cause.as_ref())), ""),
             StoreError::Refused { code, what, remedy } => outside(code, what, &[], &remedy),
             StoreError::Lost { lane, term } => {
                 let what = format!("lane {lane} belongs to another relay now (our term was {term})");
@@ -160,9 +176,8 @@ fn outside(code: &'static str, what: String, causes: &[String], remedy: &str) ->
     }
 }
 
-fn causes(error: Option<&(dyn Error + Send + Sync + 'static)>) -> Vec<String> {
+fn causes(mut next: Option<&(dyn Error + 'static)>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let mut next = error.map(|it| it as &dyn Error);
     while let Some(error) = next {
         let words = error.to_string();
         // Drivers often repeat their cause in their own words.
@@ -172,4 +187,8 @@ fn causes(error: Option<&(dyn Error + Send + Sync + 'static)>) -> Vec<String> {
         next = error.source();
     }
     all
+}
+
+fn plain(cause: Option<&Box<dyn Error + Send + Sync>>) -> Option<&(dyn Error + 'static)> {
+    cause.map(|it| it.as_ref() as &(dyn Error + 'static))
 }
