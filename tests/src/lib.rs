@@ -1,1 +1,5 @@
-//! Placeholder.
+//! What the relay is tested with: real servers as child processes, a journal of what writers committed, and the
+//! checker that compares it with what arrived.
+
+pub mod layering;
+pub mod stack;

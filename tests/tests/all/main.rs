@@ -12,4 +12,5 @@ mod sink_kafka;
 mod sink_nats;
 mod source_postgres;
 mod source_sqlite;
+mod stack;
 mod store_conformance;
