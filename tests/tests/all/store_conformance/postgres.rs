@@ -201,3 +201,9 @@ fn buffers(plan: &str) -> i64 {
     let of = |name: &str| plan[0]["Plan"][name].as_i64().unwrap();
     of("Shared Hit Blocks") + of("Shared Read Blocks")
 }
+
+#[tokio::test]
+async fn a_large_request_takes_several_calls_and_no_letter_twice() {
+    let place = Place::postgres().await;
+    super::requests::a_large_request_takes_several_calls_and_no_letter_twice(&place, 10_000).await;
+}

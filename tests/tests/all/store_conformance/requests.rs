@@ -93,3 +93,17 @@ pub(crate) async fn a_request_reaches_only_what_it_names(place: &Place) {
     assert_eq!(kafka.store.request_retry(&none).await.unwrap(), 0);
     assert_eq!(kafka.apply().await, 0);
 }
+
+/// Not in the suite of every store: the SQL stores carry out `per_call` letters of a request with each call.
+pub(crate) async fn a_large_request_takes_several_calls_and_no_letter_twice(place: &Place, per_call: u64) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let letters = (1..=per_call + 1).map(|it| held(it, &format!("key {it}"), HeldState::Dead));
+    owner.hold(letters.collect()).await;
+    assert_eq!(owner.store.request_retry(&DeadFilter::default()).await.unwrap(), per_call + 1);
+    assert_eq!(owner.apply().await, per_call);
+    assert_eq!(owner.dead().await, [per_call + 1]);
+    owner.settle(retrying(vec![failed(1, "key 1", HeldState::Dead)])).await;
+    assert_eq!(owner.apply().await, 1, "what died again since was not asked for");
+    assert_eq!(owner.dead().await, [1]);
+    assert_eq!(owner.apply().await, 0);
+}

@@ -99,3 +99,9 @@ async fn the_application_and_several_lanes_write_the_same_file_at_the_same_time(
     let count = application.fetch_one("SELECT count(*) FROM outbox").await.unwrap();
     assert_eq!(count.get::<i64, _>(0), ROWS);
 }
+
+#[tokio::test]
+async fn a_large_request_takes_several_calls_and_no_letter_twice() {
+    let place = Place::sqlite().await;
+    super::requests::a_large_request_takes_several_calls_and_no_letter_twice(&place, 1_000).await;
+}
