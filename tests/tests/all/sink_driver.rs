@@ -1,5 +1,7 @@
 //! Drives a sink as a lane does: batches in, reports out, each message reported exactly once.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what tests share panics as tests do")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
