@@ -1,4 +1,5 @@
 //! The SQLite source against real files.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 use std::path::PathBuf;
 use std::time::Duration;

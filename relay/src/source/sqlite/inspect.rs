@@ -91,7 +91,7 @@ fn never_reused(
 ) -> Result<(), SourceError> {
     let sequence = &config.columns.sequence;
     let is_key = columns.iter().any(|(name, key)| name.eq_ignore_ascii_case(sequence) && *key);
-    if is_key && declaration.to_ascii_uppercase().contains("AUTOINCREMENT") {
+    if is_key && declares_autoincrement(declaration) {
         return Ok(());
     }
     let (table, sequence) = (identifier(&config.table), identifier(sequence));
@@ -107,6 +107,28 @@ fn never_reused(
              ALTER TABLE {copy} RENAME TO {table};"
         ),
     ))
+}
+
+/// Whether the word stands in a declaration outside of comments and quotes, which SQLite keeps as written.
+fn declares_autoincrement(declaration: &str) -> bool {
+    let mut code = String::new();
+    let mut rest = declaration;
+    while let Some(start) = rest.find(['-', '/', '\'', '"', '`', '[']) {
+        let (before, quoted) = rest.split_at(start);
+        code.push_str(before);
+        let (open, close) = match quoted.as_bytes() {
+            [b'-', b'-', ..] => (2, "\n"),
+            [b'/', b'*', ..] => (2, "*/"),
+            [b'[', ..] => (1, "]"),
+            [b'-' | b'/', ..] => (1, ""),
+            _ => (1, &quoted[..1]),
+        };
+        code.push(' ');
+        let inside = &quoted[open..];
+        rest = inside.find(close).map_or("", |end| &inside[end + close.len()..]);
+    }
+    code.push_str(rest);
+    code.split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case("autoincrement"))
 }
 
 /// The highest sequence `table` ever gave out, also when its row has been deleted.
@@ -144,4 +166,27 @@ pub(super) fn page_statement(config: &SqliteSourceConfig) -> AssertSqlSafe<Strin
             .replace("{sequence}", &identifier(&names.sequence))
             .replace("{table}", &identifier(&config.table)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn autoincrement_counts_only_where_it_is_a_keyword() {
+        for declaration in [
+            "CREATE TABLE t (seq INTEGER PRIMARY KEY AUTOINCREMENT)",
+            "create table t (a text default 'it''s', /* key */ seq integer primary key autoincrement, b)",
+            "CREATE TABLE t (\n-- the key's order\nseq INTEGER PRIMARY KEY AUTOINCREMENT, n DEFAULT (1 - 2 / 1))",
+        ] {
+            assert!(declares_autoincrement(declaration), "{declaration}");
+        }
+        for declaration in [
+            "CREATE TABLE t (seq INTEGER PRIMARY KEY -- no AUTOINCREMENT\n)",
+            "CREATE TABLE t (seq INTEGER PRIMARY KEY /* AUTOINCREMENT */, \"autoincrement\" TEXT)",
+            "CREATE TABLE t (seq INTEGER PRIMARY KEY, [autoincrement] TEXT DEFAULT 'autoincrement')",
+        ] {
+            assert!(!declares_autoincrement(declaration), "{declaration}");
+        }
+    }
 }

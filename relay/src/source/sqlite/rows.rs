@@ -1,8 +1,8 @@
 //! Rows become events.
 
 use relay_engine::event::{EventBatch, EventFields};
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, TypeInfo, ValueRef};
 
 use super::SqliteSourceConfig;
 use super::failure::{UNEXPECTED, classify, refused};
@@ -88,13 +88,10 @@ impl Decoder {
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 const FIRST_MICROSECONDS: i64 = 100_000_000_000_000;
 
+/// A column of text affinity keeps numbers as text, so the text tells, not the type.
 fn microseconds(row: &SqliteRow, column: usize) -> Result<Option<u64>, SourceError> {
-    let value = row.try_get_raw(column).map_err(unreadable)?;
-    let kind = value.type_info();
-    if kind.name() != "INTEGER" {
-        return Ok(text(row, column)?.and_then(parse_microseconds));
-    }
-    let number: i64 = row.try_get_unchecked(column).map_err(unreadable)?;
+    let Some(written) = text(row, column)? else { return Ok(None) };
+    let Ok(number) = written.parse::<i64>() else { return Ok(parse_microseconds(written)) };
     let factor = match number {
         ..FIRST_MILLISECONDS => 1_000_000,
         FIRST_MILLISECONDS..FIRST_MICROSECONDS => 1_000,
