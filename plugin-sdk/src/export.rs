@@ -117,7 +117,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::__private::bindings::export!(Component with_types_in $crate::__private::bindings);
+    $crate::__private::bindings::export!(Component with_types_in $crate::__private::bindings);
         };
     };
 }

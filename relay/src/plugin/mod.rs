@@ -2,5 +2,6 @@
 
 pub mod host;
 mod port;
+pub mod reload;
 
 pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError};
