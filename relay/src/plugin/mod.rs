@@ -1,5 +1,6 @@
 //! Plugins: what turns events into messages.
 
+pub mod build;
 pub mod host;
 mod port;
 pub mod reload;
