@@ -89,3 +89,28 @@ fn may_change(event: &notify::Result<Event>) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn writing_is_a_hint_and_reading_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plugin.wasm");
+        fs::write(&file, b"one").unwrap();
+        let folders = Folders::of([&file]);
+        // The watch itself counts as a hint: what happened before it was not seen.
+        folders.hinted().await;
+        fs::read(&file).unwrap();
+        let read = timeout(Duration::from_millis(200), folders.hinted()).await;
+        assert!(read.is_err(), "reading must not lead to reading again");
+        fs::write(&file, b"two").unwrap();
+        timeout(Duration::from_secs(30), folders.hinted()).await.expect("writing is noticed");
+    }
+}
