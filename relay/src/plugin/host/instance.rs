@@ -98,6 +98,11 @@ impl Instance {
         Ok(verdicts)
     }
 
+    /// Whether it saw no event yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.events == 0
+    }
+
     /// Whether a fresh instance should take its place.
     pub(super) fn is_worn(&self) -> bool {
         self.events >= LIFETIME_IN_EVENTS || self.store.data().memory.is_nearly_full()

@@ -59,8 +59,8 @@ impl PluginHost {
     /// # Errors
     /// `P100` when the file can't be read, and those of [`PluginHost::load_build`].
     pub fn load(&self, config: &PluginConfig) -> Result<Arc<dyn Generation>, PluginError> {
-        let build =
-            Build::read(&config.component, &config.config).map_err(|error| unreadable(config, &error))?;
+        let build = Build::read(&config.component, &config.config)
+            .map_err(|error| PluginError::unreadable(config, &error))?;
         self.load_build(config, &build)
     }
 
@@ -148,12 +148,15 @@ fn introduce(loaded: &Loaded) -> Result<String, Refusal> {
     Ok(printable(&description.version, LONGEST_VERSION))
 }
 
-fn unreadable(config: &PluginConfig, error: &std::io::Error) -> PluginError {
-    PluginError {
-        code: "P100",
-        plugin: config.name.clone(),
-        what: format!("{} can't be read: {error}", config.component.display()),
-        remedy: "build it with `relay plugin build`, or correct the path of its component".to_owned(),
+impl PluginError {
+    /// `P100`: the component of `config` can't be read.
+    pub(crate) fn unreadable(config: &PluginConfig, error: &std::io::Error) -> Self {
+        Self {
+            code: "P100",
+            plugin: config.name.clone(),
+            what: format!("{} can't be read: {error}", config.component.display()),
+            remedy: "build it with `relay plugin build`, or correct the path of its component".to_owned(),
+        }
     }
 }
 

@@ -23,6 +23,11 @@ impl MemoryBudget {
         Self { limit, used: 0, refused: None }
     }
 
+    /// A new call begins; what was refused before it explains nothing in it.
+    pub(super) fn start(&mut self) {
+        self.refused = None;
+    }
+
     /// The total that was asked for when growth was refused last; `None`: never refused.
     pub(super) fn refused(&self) -> Option<usize> {
         self.refused

@@ -41,27 +41,25 @@ impl LanePlugin {
         Ok(())
     }
 
+    /// Runs one event, which is only called faulty when it failed on an instance that saw nothing else.
+    fn run_alone(&mut self, alone: &Part<'_>, answers: &mut Vec<Answer>) {
+        let was_fresh = self.instance.as_ref().is_none_or(Instance::is_fresh);
+        let answer = match self.call(alone, answers) {
+            Err(_) if !was_fresh => self.call(alone, answers),
+            answer => answer,
+        };
+        if let Err(fault) = answer {
+            answers.push(Answer::Fault(fault));
+        }
+    }
+
     /// Runs the events of `part` one at a time, so that a fault stays with its event.
     fn isolate(&mut self, part: &Part<'_>, answers: &mut Vec<Answer>) {
-        self.instance = None;
         for index in part.range.clone() {
-            let alone = Part { range: index..index + 1, ..part.clone() };
-            let answer = self.run_alone(&alone, answers);
-            if let Err(fault) = answer {
-                answers.push(Answer::Fault(fault));
-            }
+            self.run_alone(&Part { range: index..index + 1, ..part.clone() }, answers);
         }
         // What a plugin kept of a batch that it could not finish is not to be trusted.
         self.instance = None;
-    }
-
-    /// Runs one event, which is only called faulty when it failed on an instance that saw nothing else.
-    fn run_alone(&mut self, alone: &Part<'_>, answers: &mut Vec<Answer>) -> Result<(), Fault> {
-        let was_fresh = self.instance.is_none();
-        match self.call(alone, answers) {
-            Err(_) if !was_fresh => self.call(alone, answers),
-            answer => answer,
-        }
     }
 
     fn report(&self, fault: &Fault, events: usize) {
@@ -79,13 +77,16 @@ impl LanePlugin {
 
 impl Plugin for LanePlugin {
     fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
-        if events.is_empty() {
-            return;
-        }
         let part = Part { source, events, range: 0..events.len(), now: micros_since_epoch() };
-        if let Err(fault) = self.call(&part, answers) {
-            self.report(&fault, events.len());
-            self.isolate(&part, answers);
+        match events.len() {
+            0 => {}
+            1 => self.run_alone(&part, answers),
+            count => {
+                if let Err(fault) = self.call(&part, answers) {
+                    self.report(&fault, count);
+                    self.isolate(&part, answers);
+                }
+            }
         }
     }
 }

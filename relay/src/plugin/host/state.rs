@@ -37,6 +37,7 @@ impl GuestState {
 
     /// A new call begins, which may take `time`.
     pub(super) fn start(&mut self, time: Duration, now: u64) {
+        self.memory.start();
         self.deadline.start(time);
         self.now = now;
         self.log.written = 0;

@@ -113,7 +113,10 @@ fn a_missing_verdict_is_a_fault_and_no_neighbour_gets_anothers_verdict() {
 fn an_answer_over_a_limit_is_a_fault_of_its_event() {
     assert_eq!(code(&among_neighbours("n", PluginLimits::default())), "P124");
     assert_eq!(code(&among_neighbours("o", PluginLimits::default())), "P124");
-    assert_eq!(code(&among_neighbours("h", PluginLimits::default())), "P124");
+    let aliased = among_neighbours("h", PluginLimits::default());
+    assert_eq!(code(&aliased), "P124");
+    // The host stopped copying: it did not look at what it had copied.
+    assert!(detail(&aliased).contains("output limit"), "{aliased:?}");
 }
 
 #[test]
@@ -133,6 +136,25 @@ fn several_poisons_in_one_batch_each_stand_alone() {
     let answered = answers(&mut *plugin, &events(&["t", "t", "a", "w", "b", "t"]));
     let codes: Vec<_> = answered.iter().map(code).collect();
     assert_eq!(codes, ["P120", "P120", "", "P123", "", "P120"]);
+}
+
+#[test]
+fn an_event_that_failed_for_what_an_earlier_one_left_behind_is_not_faulty() {
+    let mut plugin = plugin(PluginLimits::default());
+    let answered = answers(&mut *plugin, &events(&["x", "y", "a"]));
+    assert!(answered.iter().all(|it| *it == discarded("test")), "{answered:?}");
+    assert_eq!(answers(&mut *plugin, &events(&["x"])), [discarded("test")]);
+    assert_eq!(answers(&mut *plugin, &events(&["y"])), [discarded("test")]);
+}
+
+#[test]
+fn an_instance_gives_way_to_a_fresh_one_after_its_lifetime() {
+    let mut plugin = plugin(PluginLimits::default());
+    let many = events(&vec!["a"; 10_000]);
+    for _ in 0..10 {
+        answers(&mut *plugin, &many);
+    }
+    assert_eq!(answers(&mut *plugin, &events(&["i"])), [discarded("1")]);
 }
 
 #[test]

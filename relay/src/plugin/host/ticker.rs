@@ -94,3 +94,30 @@ impl Drop for Ticker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn wait_until(holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it did not happen");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn it_dozes_while_no_guest_runs_and_a_guest_wakes_it() {
+        let ticker = Ticker::start(Engine::default()).unwrap();
+        let dozes = || ticker.shared.dozing.load(Ordering::SeqCst);
+        for _ in 0..2 {
+            wait_until(dozes);
+            let running = ticker.running();
+            wait_until(|| !dozes());
+            drop(running);
+        }
+    }
+}

@@ -7,6 +7,8 @@
 ;;   o  publishes a body of 5 MiB      g  writes 100 lines into the log
 ;;   c  discards, with the clock's microseconds in eight bytes of reason
 ;;   i  discards, with how many events this instance has seen as one digit
+;;   x  leaves this instance such that
+;;   y  traps, and without it discards like every other
 ;; and discards every other event for the reason "test".
 ;;
 ;; A configuration of "trap" traps, one of "loop" loops, one of "problem" is refused at /a.
@@ -17,6 +19,7 @@
   (global $top (mut i32) (i32.const 65536))
   (global $seen (mut i32) (i32.const 0))
   (global $missing (mut i32) (i32.const 0))
+  (global $spoiled (mut i32) (i32.const 0))
 
   (data (i32.const 100) "test")
   (data (i32.const 110) "0.9.1")
@@ -151,6 +154,9 @@
     (if (i32.eq (local.get $letter) (i32.const 0x6f))
       (then (call $publish_with_body (local.get $verdict) (i32.const 1) (i32.const 5242880))))
     (if (i32.eq (local.get $letter) (i32.const 0x67)) (then (call $chatter)))
+    (if (i32.eq (local.get $letter) (i32.const 0x78)) (then (global.set $spoiled (i32.const 1))))
+    (if (i32.and (i32.eq (local.get $letter) (i32.const 0x79)) (global.get $spoiled))
+      (then (call $trap_as_asked)))
     (if (i32.eq (local.get $letter) (i32.const 0x63)) (then (call $tell_time (local.get $verdict))))
     (if (i32.eq (local.get $letter) (i32.const 0x69)) (then (call $tell_seen (local.get $verdict)))))
 
