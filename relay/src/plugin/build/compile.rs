@@ -20,7 +20,7 @@ const PROFILE: [&str; 7] = [
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
     "profile.release.debug=false",
-    "profile.release.strip=\"debuginfo\"",
+    "profile.release.strip=\"symbols\"",
     "profile.release.overflow-checks=true",
 ];
 
