@@ -27,7 +27,8 @@ pub(super) fn screen(file: &str, config: &Config) -> String {
     let pipelines = config.pipelines.len() as u64;
     let mut text = format!("{file} is ok: {}, {}\n", counted(pipelines, "pipeline"), counted(lanes, "lane"));
     for pipeline in config.pipelines.values() {
-        let source = describe(&pipeline.source, config.sources.get(&pipeline.source).map(|it| it.adapter.kind()));
+        let source =
+            describe(&pipeline.source, config.sources.get(&pipeline.source).map(|it| it.adapter.kind()));
         let plugins = match pipeline.plugins.as_slice() {
             [] => "no plugin".to_owned(),
             plugins => plugins.join(" → "),

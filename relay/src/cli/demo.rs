@@ -7,7 +7,9 @@ use crate::app::{self, DemoOptions};
 
 /// Watch committed rows leave through plugins, with everything it needs built in.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  relay demo\n  relay demo --kill      kills the relay in the middle and proves the same")]
+#[command(
+    after_help = "Examples:\n  relay demo\n  relay demo --kill      kills the relay in the middle and proves the same"
+)]
 pub(super) struct Arguments {
     /// Kill the relay process in the middle and start it again.
     #[arg(long)]

@@ -46,7 +46,7 @@ fn placed(found: &Diagnostic, place: &Place, gutter: usize, column: usize, style
         let before = " ".repeat(place.column - 1);
         let underline = style.error(&"^".repeat(line.width));
         text.push_str(&format!("{number} {bar} {}\n", shown.trim_end()));
-        text.push_str(&format!("{margin} {bar} {before}{underline} {}", found.allowed).trim_end());
+        text.push_str(format!("{margin} {bar} {before}{underline} {}", found.allowed).trim_end());
         text.push('\n');
     } else if !found.allowed.is_empty() {
         text.push_str(&format!("{margin} {bar} {}\n", found.allowed));

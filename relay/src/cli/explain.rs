@@ -19,7 +19,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     };
     let Some(page) = explain::page(code) else {
-        return Err(Failure::usage(format!("no error has the code {code:?}"), "relay explain lists every code"));
+        return Err(Failure::usage(
+            format!("no error has the code {code:?}"),
+            "relay explain lists every code",
+        ));
     };
     print!("{}", screen(page));
     Ok(Exit::Done)

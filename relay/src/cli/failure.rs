@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::error::Error;
 
+use super::diagnostics;
 use super::exit::Exit;
 use super::style::Style;
-use super::diagnostics;
 use crate::app::AppError;
 use crate::config::Diagnostic;
 use crate::explain;
@@ -128,7 +128,7 @@ impl From<Vec<Diagnostic>> for Failure {
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         let report = match error {
-            SourceError::Unavailable { code, what, cause } => outside(code, what, &causes(plain(cause.as_ref())), ""),
+            SourceError::Unavailable { code, what, cause } => outside(code, what, &driver_causes(cause), ""),
             SourceError::Refused { code, what, remedy } => outside(code, what, &[], &remedy),
         };
         Self::Other(report)
@@ -138,7 +138,7 @@ impl From<SourceError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let report = match error {
-            StoreError::Unavailable { code, what, cause } => outside(code, what, &causes(plain(cause.as_ref())), ""),
+            StoreError::Unavailable { code, what, cause } => outside(code, what, &driver_causes(cause), ""),
             StoreError::Refused { code, what, remedy } => outside(code, what, &[], &remedy),
             StoreError::Lost { lane, term } => {
                 let what = format!("lane {lane} belongs to another relay now (our term was {term})");
@@ -151,7 +151,12 @@ impl From<StoreError> for Failure {
 
 impl From<PluginError> for Failure {
     fn from(error: PluginError) -> Self {
-        Self::Other(outside(error.code, format!("plugin {:?}: {}", error.plugin, error.what), &[], &error.remedy))
+        Self::Other(outside(
+            error.code,
+            format!("plugin {:?}: {}", error.plugin, error.what),
+            &[],
+            &error.remedy,
+        ))
     }
 }
 
@@ -176,6 +181,11 @@ fn outside(code: &'static str, what: String, causes: &[String], remedy: &str) ->
     }
 }
 
+/// What the drivers of servers said, in their own types.
+fn driver_causes(error: Option<Box<dyn Error + Send + Sync>>) -> Vec<String> {
+    error.map(|it| causes(Some(it.as_ref()))).unwrap_or_default()
+}
+
 fn causes(mut next: Option<&(dyn Error + 'static)>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     while let Some(error) = next {
@@ -187,8 +197,4 @@ fn causes(mut next: Option<&(dyn Error + 'static)>) -> Vec<String> {
         next = error.source();
     }
     all
-}
-
-fn plain(cause: Option<&Box<dyn Error + Send + Sync>>) -> Option<&(dyn Error + 'static)> {
-    cause.map(|it| it.as_ref() as &(dyn Error + 'static))
 }

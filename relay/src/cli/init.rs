@@ -98,7 +98,12 @@ fn write_new(path: &PathBuf, text: &str) -> Result<(), Failure> {
     written.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
             let what = format!("{} is there already", path.display());
-            Failure::coded(Exit::Failed, "C041", what, "name another file with --config, or print the SQL alone with --print")
+            Failure::coded(
+                Exit::Failed,
+                "C041",
+                what,
+                "name another file with --config, or print the SQL alone with --print",
+            )
         }
         _ => Failure::coded(
             Exit::Failed,

@@ -17,7 +17,9 @@ pub(super) enum Command {
 
 /// Compiles a plugin's crate and makes a component of it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  relay plugin build plugins/redact\n  relay plugin build plugins/redact --out /srv/plugins/redact.wasm")]
+#[command(
+    after_help = "Examples:\n  relay plugin build plugins/redact\n  relay plugin build plugins/redact --out /srv/plugins/redact.wasm"
+)]
 pub(super) struct BuildArguments {
     /// The folder of the plugin's crate.
     #[arg(value_name = "DIR")]
@@ -29,7 +31,8 @@ pub(super) struct BuildArguments {
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
     let Command::Build(arguments) = command;
-    let built = build_with_progress(&arguments.folder, arguments.out.as_deref(), &mut |line| eprintln!("{line}"));
+    let built =
+        build_with_progress(&arguments.folder, arguments.out.as_deref(), &mut |line| eprintln!("{line}"));
     print!("{}", screen(&built.map_err(failed)?));
     Ok(Exit::Done)
 }

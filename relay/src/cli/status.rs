@@ -24,7 +24,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let config = arguments.file.load()?;
     let lanes = block_on(async { Stores::open(&config).await?.lanes().await })?;
-    let text = if arguments.json { json_screen(&lanes) } else { screen(&lanes, &configured(&config), time::now()) };
+    let text =
+        if arguments.json { json_screen(&lanes) } else { screen(&lanes, &configured(&config), time::now()) };
     print!("{text}");
     Ok(Exit::Done)
 }
@@ -50,7 +51,8 @@ pub(super) fn screen(lanes: &[LaneSummary], configured: &[LaneId], now: u64) -> 
         ("dead", Align::Right),
         ("last settled", Align::Left),
     ];
-    let mut rows: Vec<(LaneId, Vec<String>)> = lanes.iter().map(|it| (it.lane.clone(), row(it, now))).collect();
+    let mut rows: Vec<(LaneId, Vec<String>)> =
+        lanes.iter().map(|it| (it.lane.clone(), row(it, now))).collect();
     for lane in configured.iter().filter(|lane| lanes.iter().all(|it| it.lane != **lane)) {
         let nothing = || "–".to_owned();
         let mut row = vec![lane.to_string()];

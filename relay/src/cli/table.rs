@@ -13,7 +13,8 @@ pub(super) fn columns(titles: &[(&str, Align)], rows: &[Vec<String>]) -> String 
         let cells = rows.iter().filter_map(|row| row.get(index)).map(|it| it.chars().count());
         cells.chain([title.chars().count()]).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = titles.iter().enumerate().map(|(index, (title, _))| width(index, title)).collect();
+    let widths: Vec<usize> =
+        titles.iter().enumerate().map(|(index, (title, _))| width(index, title)).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let set = cells.zip(titles).zip(&widths).map(|((cell, (_, align)), width)| match align {
             Align::Left => format!("{cell:<width$}"),

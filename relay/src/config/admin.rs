@@ -21,7 +21,12 @@ pub(super) fn read(root: &Section<'_>) -> AdminConfig {
     let listen = text.value.parse().ok();
     if listen.is_none() {
         let message = format!("{:?} is not an address to listen at", text.value);
-        root.document.error(codes::ADDRESS, &text.spot, message, "allowed: \"off\", or IP:port as in \"0.0.0.0:9464\"");
+        root.document.error(
+            codes::ADDRESS,
+            &text.spot,
+            message,
+            "allowed: \"off\", or IP:port as in \"0.0.0.0:9464\"",
+        );
     }
     AdminConfig { listen }
 }

@@ -115,10 +115,8 @@ impl<'a> Document<'a> {
             file: self.file.to_owned(),
             line: self.text[..line.start].matches('\n').count() + 1,
             column: before.chars().count() + 1,
-            shown: show.then(|| Line {
-                text: self.text[line].to_owned(),
-                width: underlined.chars().count().max(1),
-            }),
+            shown: show
+                .then(|| Line { text: self.text[line].to_owned(), width: underlined.chars().count().max(1) }),
         }
     }
 

@@ -45,7 +45,8 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 fn value_of(expression: &str, env: Environment<'_>) -> Result<String, InterpolationError> {
-    let (variable, rest) = expression.split_once(':').map_or((expression, None), |(it, rest)| (it, Some(rest)));
+    let (variable, rest) =
+        expression.split_once(':').map_or((expression, None), |(it, rest)| (it, Some(rest)));
     let is_name = variable.chars().all(|it| it.is_ascii_alphanumeric() || it == '_')
         && variable.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
     if !is_name {

@@ -13,11 +13,11 @@ use crate::sink::http::HttpSinkConfig;
 use crate::sink::kafka::KafkaSinkConfig;
 #[cfg(feature = "nats")]
 use crate::sink::nats::NatsSinkConfig;
-use crate::source::{BatchLimit, Start};
 #[cfg(feature = "postgres")]
 use crate::source::postgres::PostgresSourceConfig;
 #[cfg(feature = "sqlite")]
 use crate::source::sqlite::SqliteSourceConfig;
+use crate::source::{BatchLimit, Start};
 
 /// Everything a relay runs with; each name that one part uses for another exists.
 #[derive(Debug, Clone)]

@@ -61,7 +61,8 @@ fn read(name: &Text, section: &Section<'_>, known: &BTreeMap<String, SinkConfig>
     let given = read_routes(section);
     let route = |sink: &Text| {
         let written = given.iter().find(|(name, _)| name.value == sink.value);
-        let route = written.map_or_else(|| default_route(known.get(&sink.value)), |(_, route)| route.value.clone());
+        let route =
+            written.map_or_else(|| default_route(known.get(&sink.value)), |(_, route)| route.value.clone());
         (sink.value.clone(), route)
     };
     let values = |texts: &[Text]| texts.iter().map(|it| it.value.clone()).collect();
@@ -135,7 +136,12 @@ fn read_on_dead(section: &Section<'_>) -> OnDead {
         && entry.value.as_str() == Some("park_key")
     {
         let message = "on_dead = \"park_key\" is planned and not built yet".to_owned();
-        section.document.error(codes::NOT_YET, &entry.spot, message, "allowed: block, skip_after_dead_letter");
+        section.document.error(
+            codes::NOT_YET,
+            &entry.spot,
+            message,
+            "allowed: block, skip_after_dead_letter",
+        );
         return OnDead::Block;
     }
     match section.choice("on_dead", &["block", "skip_after_dead_letter"], "block") {

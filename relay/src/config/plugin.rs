@@ -57,7 +57,11 @@ fn read_limits(section: &Section<'_>) -> PluginLimits {
         // A guest of less than one megabyte does not even start; 4 GiB is all that 32 bits address.
         memory: limits.size("memory", standard.memory, 1 << 20..=4 << 30),
         time: limits.duration("time", standard.time, millisecond..=Duration::from_secs(60)),
-        batch_time: limits.duration("batch_time", standard.batch_time, millisecond..=Duration::from_secs(600)),
+        batch_time: limits.duration(
+            "batch_time",
+            standard.batch_time,
+            millisecond..=Duration::from_secs(600),
+        ),
         messages: limits.count("messages", standard.messages, 1..=65_536),
         output: limits.size("output", standard.output, 1 << 10..=1 << 30),
         log_lines: limits.count("log_lines", standard.log_lines, 0..=1_000_000),

@@ -29,7 +29,12 @@ pub(super) fn check(
     for (name, pipeline) in pipelines {
         let user = User { root, pipeline: name };
         if !pipeline.source.value.is_empty() {
-            user.check("source", codes::NO_SUCH_SOURCE, std::slice::from_ref(&pipeline.source), &source_names);
+            user.check(
+                "source",
+                codes::NO_SUCH_SOURCE,
+                std::slice::from_ref(&pipeline.source),
+                &source_names,
+            );
         }
         user.check("plugin", codes::NO_SUCH_PLUGIN, &pipeline.plugins, &plugin_names);
         user.check("sink", codes::NO_SUCH_SINK, &pipeline.sinks, &sink_names);
@@ -55,7 +60,12 @@ impl User<'_> {
                     "pipeline {:?} names the {noun} {:?}, which is not configured",
                     self.pipeline, name.value
                 );
-                self.root.document.reference(code, &name.spot, message, configured_words(&name.value, configured));
+                self.root.document.reference(
+                    code,
+                    &name.spot,
+                    message,
+                    configured_words(&name.value, configured),
+                );
             } else if !seen.insert(name.value.as_str()) {
                 let message = format!("pipeline {:?} names the {noun} {:?} twice", self.pipeline, name.value);
                 self.root.document.error(codes::TWICE, &name.spot, message, "");

@@ -163,7 +163,8 @@ impl<'d> Section<'d> {
         let fits = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-' || it == '_';
         if name.value.is_empty() || !name.value.chars().all(fits) {
             let message = format!("{:?} is not a name", name.value);
-            let allowed = "allowed: a-z, 0-9, \"-\" and \"_\", as names become parts of idempotency keys and metrics";
+            let allowed =
+                "allowed: a-z, 0-9, \"-\" and \"_\", as names become parts of idempotency keys and metrics";
             self.document.error(codes::NAME, &name.spot, message, allowed);
         }
     }

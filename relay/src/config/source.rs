@@ -134,7 +134,10 @@ fn read_postgres(name: &str, section: &Section<'_>) -> crate::source::postgres::
 #[cfg(feature = "postgres")]
 fn read_database_url(section: &Section<'_>) -> String {
     let Some(entry) = section.entry("url") else {
-        section.missing("url", "the database that holds the outbox, as in \"postgres://user@host:5432/database\"");
+        section.missing(
+            "url",
+            "the database that holds the outbox, as in \"postgres://user@host:5432/database\"",
+        );
         return String::new();
     };
     let Some(url) = entry.secret() else { return String::new() };

@@ -8,14 +8,8 @@ pub(super) const DURATION_FORM: &str = "a number and a unit: us, ms, s, min, h, 
 pub(super) const SIZE_FORM: &str = "a number and a unit: B, KB, MB, GB, KiB, MiB, GiB, as in \"32 MiB\"";
 
 /// Nanoseconds of each unit.
-const DURATIONS: &[(&str, f64)] = &[
-    ("us", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("min", 60e9),
-    ("h", 3600e9),
-    ("d", 86_400e9),
-];
+const DURATIONS: &[(&str, f64)] =
+    &[("us", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9), ("d", 86_400e9)];
 
 /// Bytes of each unit.
 const SIZES: &[(&str, f64)] = &[
@@ -46,8 +40,10 @@ pub(super) fn size(text: &str) -> Option<u64> {
 pub(super) fn show_duration(duration: Duration) -> String {
     let microseconds = duration.as_micros();
     let units = [("h", 3_600_000_000), ("min", 60_000_000), ("s", 1_000_000), ("ms", 1000), ("us", 1)];
-    let (unit, each) =
-        units.into_iter().find(|(_, each)| microseconds > 0 && microseconds.is_multiple_of(*each)).unwrap_or(("s", 1));
+    let (unit, each) = units
+        .into_iter()
+        .find(|(_, each)| microseconds > 0 && microseconds.is_multiple_of(*each))
+        .unwrap_or(("s", 1));
     format!("{} {unit}", microseconds / each)
 }
 
@@ -80,7 +76,8 @@ mod tests {
         assert_eq!(duration("1 h"), Some(Duration::from_secs(3600)));
         assert_eq!(size("32 MiB"), Some(32 << 20));
         assert_eq!(size("1 MB"), Some(1_000_000));
-        for wrong in ["", "5", "ms", "-5 s", "5 m", "1e3 s", "5 seconds", "1.2.3 s", "99999999999999999999 d"] {
+        for wrong in ["", "5", "ms", "-5 s", "5 m", "1e3 s", "5 seconds", "1.2.3 s", "99999999999999999999 d"]
+        {
             assert_eq!(duration(wrong), None, "{wrong}");
         }
         for wrong in ["32", "MiB", "32 mib", "32 M", "-1 B", "99999999999 GiB"] {

@@ -59,7 +59,11 @@ impl<'d> Entry<'d> {
     pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
         let text = self.with_unit(codes::DURATION, "a duration", DURATION_FORM)?;
         let Some(duration) = units::duration(&text) else {
-            return self.wrong(codes::DURATION, format!("{text:?} is not a duration"), DURATION_FORM.to_owned());
+            return self.wrong(
+                codes::DURATION,
+                format!("{text:?} is not a duration"),
+                DURATION_FORM.to_owned(),
+            );
         };
         self.within(duration, &range, units::show_duration)
     }
@@ -134,8 +138,12 @@ impl<'d> Entry<'d> {
     /// A string; a bare number gets told about units instead of types.
     fn with_unit(&self, code: &'static str, what: &str, form: &str) -> Option<String> {
         match self.value {
-            DeValue::Integer(number) => self.wrong(code, format!("{number} is not {what}: it has no unit"), form.to_owned()),
-            DeValue::Float(number) => self.wrong(code, format!("{number} is not {what}: it has no unit"), form.to_owned()),
+            DeValue::Integer(number) => {
+                self.wrong(code, format!("{number} is not {what}: it has no unit"), form.to_owned())
+            }
+            DeValue::Float(number) => {
+                self.wrong(code, format!("{number} is not {what}: it has no unit"), form.to_owned())
+            }
             _ => self.text().map(|it| it.value),
         }
     }
@@ -152,18 +160,32 @@ impl<'d> Entry<'d> {
         self.outside(&show(value), range, |it| show(*it))
     }
 
-    fn outside<T, U>(&self, value: &str, range: &RangeInclusive<T>, show: impl Fn(&T) -> String) -> Option<U> {
+    fn outside<T, U>(
+        &self,
+        value: &str,
+        range: &RangeInclusive<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<U> {
         let allowed = format!("allowed: {} to {}", show(range.start()), show(range.end()));
-        self.wrong(codes::OUT_OF_RANGE, format!("{value} is outside what {:?} takes", self.spot.path), allowed)
+        self.wrong(
+            codes::OUT_OF_RANGE,
+            format!("{value} is outside what {:?} takes", self.spot.path),
+            allowed,
+        )
     }
 
     fn fill_in(&self, raw: &str) -> Option<String> {
         match interpolate(raw, self.document.env) {
             Ok(complete) => Some(complete),
             Err(InterpolationError::Unset { variable, message }) => {
-                let message = message.filter(|it| !it.is_empty()).map(|it| format!(": {it}")).unwrap_or_default();
+                let message =
+                    message.filter(|it| !it.is_empty()).map(|it| format!(": {it}")).unwrap_or_default();
                 let allowed = format!("set {variable}, or give a default as ${{{variable}:-default}}");
-                self.wrong(codes::VARIABLE_UNSET, format!("the variable {variable} is not set{message}"), allowed)
+                self.wrong(
+                    codes::VARIABLE_UNSET,
+                    format!("the variable {variable} is not set{message}"),
+                    allowed,
+                )
             }
             Err(InterpolationError::Malformed(why)) => {
                 let allowed = "allowed: ${VAR}, ${VAR:-default}, ${VAR:?message}; $${ stands for ${ itself";

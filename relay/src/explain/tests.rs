@@ -19,7 +19,11 @@ fn every_page_is_complete_stands_in_its_area_and_exists_once() {
     let mut seen = BTreeSet::new();
     for (prefix, text) in AREAS {
         for page in sections(text) {
-            assert!(is_code(page.code) && page.code.starts_with(prefix), "{} in the area {prefix}", page.code);
+            assert!(
+                is_code(page.code) && page.code.starts_with(prefix),
+                "{} in the area {prefix}",
+                page.code
+            );
             assert!(!page.title.is_empty() && page.body.len() > 40, "{} says too little", page.code);
             assert!(seen.insert(page.code), "{} has two pages", page.code);
         }
@@ -45,7 +49,9 @@ fn codes_used() -> BTreeMap<String, PathBuf> {
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         for line in code.lines().filter(|it| !it.trim_start().starts_with("//")) {
-            for word in line.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').filter(|it| is_code(it)) {
+            for word in
+                line.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').filter(|it| is_code(it))
+            {
                 used.entry(word.to_owned()).or_insert_with(|| file.clone());
             }
         }

@@ -15,7 +15,7 @@ use crate::store::{DeadLetter, LaneId};
 /// Groups dead letters by lane and error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  relay dead list\n  relay dead list --sink billing --json")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
     #[command(flatten)]

@@ -14,8 +14,10 @@ use crate::store::{DeadLetter, LaneId};
 
 /// Sends dead letters again, as they were rendered, in key order.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  relay dead retry --error S214 --dry-run\n  relay dead retry --error S214\n  relay dead retry --id 01JD3K")]
-pub(super) struct Arguments {
+#[command(
+    after_help = "Examples:\n  relay dead retry --error S214 --dry-run\n  relay dead retry --error S214\n  relay dead retry --id 01JD3K"
+)]
+pub(in crate::cli) struct Arguments {
     /// The event's id, as dead list shows it.
     #[arg(long, value_name = "ID")]
     id: Option<String>,
@@ -82,7 +84,10 @@ impl Extent {
         let (verb, after) = if dry_run {
             ("would be", "")
         } else {
-            ("will be", "\nthe relays that own the lanes do it now, or as soon as they run; relay status shows it")
+            (
+                "will be",
+                "\nthe relays that own the lanes do it now, or as soon as they run; relay status shows it",
+            )
         };
         format!(
             "{} of {} {verb} sent again, in key order; {} wait behind them{after}\n",

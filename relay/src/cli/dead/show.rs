@@ -16,7 +16,7 @@ use crate::store::DeadLetter;
 /// Shows one dead letter whole.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  relay dead show 01JD3K\n  relay dead show 01JD3K --payload")]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The event's id, as dead list shows it.
     id: String,
     #[command(flatten)]
@@ -52,7 +52,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
 /// All that is known of one dead letter; values only on request.
 pub(super) fn screen(letter: &DeadLetter, payload: bool) -> String {
     let event = &letter.event;
-    let plugins = if letter.generation.is_empty() { "none".to_owned() } else { letter.generation.join(" → ") };
+    let plugins =
+        if letter.generation.is_empty() { "none".to_owned() } else { letter.generation.join(" → ") };
     let mut text = String::new();
     let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<12}{value}\n"));
     line("event", &event.id);
@@ -79,7 +80,8 @@ pub(super) fn screen(letter: &DeadLetter, payload: bool) -> String {
 }
 
 fn describe(message: &Message, payload: bool) -> String {
-    let place = if message.address.place.is_empty() { "the sink's own place" } else { &message.address.place };
+    let place =
+        if message.address.place.is_empty() { "the sink's own place" } else { &message.address.place };
     let body = match &message.body {
         Content::Unchanged => "the event's payload".to_owned(),
         Content::Absent => "no body".to_owned(),

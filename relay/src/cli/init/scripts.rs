@@ -22,7 +22,7 @@ impl Scripts {
                 Ok(Self { owner, relay })
             }
             #[cfg(feature = "sqlite")]
-            SourceType::Sqlite => Ok(Self { owner: crate::source::sqlite::ddl(table), relay: None }),
+            SourceType::Sqlite => Ok(Self { owner: sqlite_ddl(table), relay: None }),
             #[cfg(not(all(feature = "postgres", feature = "sqlite")))]
             _ => Err(not_built_in()),
         }
@@ -33,7 +33,10 @@ impl Scripts {
         let owner = format!("-- 1. As the owner of the database.\n{}\n", self.owner.trim_end());
         match &self.relay {
             None => owner,
-            Some(relay) => format!("{owner}\n-- 2. As the owner too: what the relay's role may do.\n{}\n", relay.trim_end()),
+            Some(relay) => format!(
+                "{owner}\n-- 2. As the owner too: what the relay's role may do.\n{}\n",
+                relay.trim_end()
+            ),
         }
     }
 
@@ -91,4 +94,10 @@ fn refused(error: sqlx::Error) -> Failure {
 #[cfg(not(all(feature = "postgres", feature = "sqlite")))]
 fn not_built_in() -> Failure {
     Failure::coded(Exit::Failed, "C014", "this relay is built without that source type".to_owned(), "")
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite_ddl(table: &str) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    include_str!("sqlite.sql").replace("{table}", &quoted(table))
 }

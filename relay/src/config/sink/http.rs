@@ -39,7 +39,8 @@ pub(in crate::config) fn read(name: &str, section: &Section<'_>) -> HttpSinkConf
 /// Says what is wrong with the URL; answers whether its host is this machine.
 fn check_url(section: &Section<'_>, url: &Text) -> bool {
     let wrong = |why: &str| {
-        let allowed = "allowed: http://host:port/path or https://host:port/path, without user, query and fragment";
+        let allowed =
+            "allowed: http://host:port/path or https://host:port/path, without user, query and fragment";
         section.document.error(codes::ADDRESS, &url.spot, format!("this URL can't be used: {why}"), allowed);
         false
     };
@@ -63,7 +64,12 @@ fn read_method(section: &Section<'_>) -> String {
     let Some(method) = section.text("method") else { return "POST".to_owned() };
     if !method.value.chars().all(|it| it.is_ascii_uppercase()) || method.value.parse::<Method>().is_err() {
         let message = format!("{:?} is not an HTTP method", method.value);
-        section.document.error(codes::NOT_ALLOWED, &method.spot, message, "allowed: POST, PUT, PATCH and others in capitals");
+        section.document.error(
+            codes::NOT_ALLOWED,
+            &method.spot,
+            message,
+            "allowed: POST, PUT, PATCH and others in capitals",
+        );
     }
     method.value
 }

@@ -19,7 +19,12 @@ pub(in crate::config) fn read(name: &str, section: &Section<'_>) -> NatsSinkConf
     let ways = [user.is_some(), token.is_some(), credentials.is_some()];
     if ways.into_iter().filter(|it| *it).count() > 1 {
         let message = format!("{:?} has more than one way to sign in", section.spot.path);
-        section.document.error(codes::CONFLICT, &section.spot, message, "allowed: user and password, token, or credentials");
+        section.document.error(
+            codes::CONFLICT,
+            &section.spot,
+            message,
+            "allowed: user and password, token, or credentials",
+        );
     }
     if user.is_some() != password.is_some() {
         let (there, missing) = if user.is_some() { ("user", "password") } else { ("password", "user") };
@@ -49,7 +54,12 @@ fn read_servers(section: &Section<'_>) -> Vec<String> {
         let rest = server.value.strip_prefix("nats://").or_else(|| server.value.strip_prefix("tls://"));
         if rest.is_none_or(|it| it.is_empty() || it.contains('/')) {
             let message = "this is not the address of a NATS server".to_owned();
-            section.document.error(codes::ADDRESS, &server.spot, message, "allowed: nats://host:port or tls://host:port");
+            section.document.error(
+                codes::ADDRESS,
+                &server.spot,
+                message,
+                "allowed: nats://host:port or tls://host:port",
+            );
         } else if rest.is_some_and(|it| it.contains('@')) {
             let message = "a server's address holds no credentials".to_owned();
             let allowed = "allowed: user and password, token, or credentials as keys of the sink";
