@@ -113,4 +113,21 @@ mod tests {
         fs::write(&file, b"two").unwrap();
         timeout(Duration::from_secs(30), folders.hinted()).await.expect("writing is noticed");
     }
+
+    #[tokio::test]
+    async fn a_folder_that_was_made_again_is_watched_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("plugins");
+        let file = folder.join("plugin.wasm");
+        fs::create_dir(&folder).unwrap();
+        let mut folders = Folders::of([&file]);
+        for _ in 0..2 {
+            fs::remove_dir_all(&folder).unwrap();
+            fs::create_dir(&folder).unwrap();
+            folders.renew();
+            while timeout(Duration::from_millis(200), folders.hinted()).await.is_ok() {}
+            fs::write(&file, b"new").unwrap();
+            timeout(Duration::from_secs(30), folders.hinted()).await.expect("writing is noticed");
+        }
+    }
 }

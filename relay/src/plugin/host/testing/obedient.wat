@@ -6,7 +6,7 @@
 ;;   p  publishes its event unchanged  s  publishes two messages of one slot
 ;;   o  publishes a body of 5 MiB      g  writes 100 lines into the log
 ;;   c  discards, with the clock's microseconds in eight bytes of reason
-;;   i  discards, with how many events this instance has seen as one digit
+;;   i  discards, with how many events this instance has seen as one digit, 9 for more
 ;;   x  leaves this instance such that
 ;;   y  traps, and without it discards like every other
 ;; and discards every other event for the reason "test".
@@ -120,7 +120,8 @@
   (func $tell_seen (param $verdict i32)
     (local $text i32)
     (local.set $text (call $zeroed (i32.const 1)))
-    (i32.store8 (local.get $text) (i32.add (i32.const 0x30) (global.get $seen)))
+    (i32.store8 (local.get $text) (i32.add (i32.const 0x30)
+      (select (global.get $seen) (i32.const 9) (i32.lt_u (global.get $seen) (i32.const 9)))))
     (call $discard (local.get $verdict) (local.get $text) (i32.const 1)))
 
   (func $chatter
