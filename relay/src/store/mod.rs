@@ -22,7 +22,7 @@ pub mod sqlite;
 
 pub use memory::MemoryStore;
 pub use port::{
-    DeadFilter, DeadLetter, HeldEvent, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
+    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
     Retried, RetryResult, Settlement, Store, StoreError,
 };
 #[cfg(feature = "postgres")]

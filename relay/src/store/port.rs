@@ -99,9 +99,20 @@ pub struct LaneRecord {
     pub position: Option<Position>,
     /// Digests of the plugins the last settlement was made with, in chain order.
     pub generation: Vec<String>,
-    /// Keys with parked, blocked or dead events, and how many of them.
-    pub held_keys: Vec<(KeyId, u64)>,
+    /// Keys with parked, blocked or dead events, each once.
+    pub held_keys: Vec<HeldKey>,
     /// Events parked or blocked.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// How many events of one key are in the side table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The key.
+    pub key: KeyId,
+    /// Parked and blocked ones.
     pub parked: u64,
     /// Dead letters.
     pub dead: u64,

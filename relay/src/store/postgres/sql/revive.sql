@@ -11,3 +11,4 @@ WHERE pipeline = $1 AND sink = $2 AND event_id IN (
     ORDER BY sequence, event_id
     LIMIT $7
 )
+RETURNING key_id
