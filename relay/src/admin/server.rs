@@ -17,7 +17,7 @@ use crate::pipeline::Views;
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address is taken or not ours.
-    #[error("C041: can't listen on {address} for metrics and health")]
+    #[error("can't listen on {address} for metrics and health")]
     Listen {
         /// The address asked for.
         address: SocketAddr,
@@ -26,8 +26,19 @@ pub enum AdminError {
         cause: std::io::Error,
     },
     /// Metrics were set up twice in one process.
-    #[error("C042: metrics can't be recorded")]
+    #[error("metrics can't be recorded")]
     Recorder(#[source] metrics_exporter_prometheus::BuildError),
+}
+
+impl AdminError {
+    /// The stable code that `relay explain` knows.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Listen { .. } => "C041",
+            Self::Recorder(_) => "C042",
+        }
+    }
 }
 
 /// Starts recording metrics, once per process.

@@ -27,9 +27,6 @@ pub enum AppError {
     /// A plugin's source could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// Another relay took a lane over.
-    #[error("{0}")]
-    Lost(String),
     /// Anything else that an operator has to change.
     #[error("{code}: {what}; {remedy}")]
     Refused {

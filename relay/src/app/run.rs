@@ -141,9 +141,8 @@ fn fault_of(lane: &LaneId, end: Option<LaneEnd>) -> Option<AppError> {
             tracing::warn!(%lane, "stopped with answers missing: their messages are sent again at the next start");
             None
         }
-        Some(LaneEnd::Lost(what)) => Some(AppError::Lost(what)),
         Some(LaneEnd::SourceRefused(error)) => Some(error.into()),
-        Some(LaneEnd::StoreRefused(error)) => Some(error.into()),
+        Some(LaneEnd::Lost(error) | LaneEnd::StoreRefused(error)) => Some(error.into()),
         None => Some(AppError::Disproved(format!("lane {lane} ended by a bug in the relay; its log says where"))),
     }
 }

@@ -60,7 +60,7 @@ pub enum LaneEnd {
     /// the next start.
     StoppedInFlight,
     /// Another relay owns it now.
-    Lost(String),
+    Lost(StoreError),
     /// The source needs an operator.
     SourceRefused(SourceError),
     /// The store needs an operator.

@@ -17,7 +17,7 @@ use super::settle;
 use super::view::{LaneState, LaneView};
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
-use crate::store::{LaneId, LaneRecord, Lease, ParkedEvent, Settlement, Store, StoreError};
+use crate::store::{HeldKey, LaneId, LaneRecord, Lease, ParkedEvent, Settlement, Store, StoreError};
 use crate::telemetry;
 
 /// How a session ended.
@@ -120,7 +120,10 @@ impl<'p> Session<'p> {
         let origin = Instant::now();
         let config = LaneConfig { ordered_prefix: sink.traits().ordered_prefix, ..parts.settings.engine };
         let seed = u64::try_from(record.lease.term).unwrap_or_default();
-        let engine = Lane::new(config, &record.held_keys, seed, first_batch, Time::default());
+        let skips_dead = config.on_dead == OnDead::SkipAfterDeadLetter;
+        let blocking = |it: &HeldKey| (it.key, it.parked + if skips_dead { 0 } else { it.dead });
+        let held: Vec<_> = record.held_keys.iter().map(blocking).filter(|(_, count)| *count > 0).collect();
+        let engine = Lane::new(config, &held, seed, first_batch, Time::default());
         let generation = parts.chain.digests().into();
         Self {
             engine,
@@ -521,7 +524,7 @@ async fn fetch_due(
 
 fn store_end(error: StoreError) -> SessionEnd {
     match error {
-        StoreError::Lost { .. } => SessionEnd::Ended(LaneEnd::Lost(error.to_string())),
+        StoreError::Lost { .. } => SessionEnd::Ended(LaneEnd::Lost(error)),
         StoreError::Unavailable { .. } => SessionEnd::Restart(error.to_string()),
         StoreError::Refused { .. } => SessionEnd::Ended(LaneEnd::StoreRefused(error)),
     }
