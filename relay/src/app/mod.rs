@@ -1,5 +1,7 @@
 //! Wires the parts, owns all tasks, drains.
 
+pub mod outbox;
+
 use std::sync::Arc;
 
 use crate::config::Config;
