@@ -4,6 +4,7 @@
 mod demo;
 mod error;
 mod lanes;
+pub mod outbox;
 mod run;
 mod signals;
 mod stores;

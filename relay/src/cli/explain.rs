@@ -30,9 +30,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// The page of one code.
 pub(super) fn screen(page: Page) -> String {
-    format!("{}  {}\n\n{}\n", page.code, page.title, page.body)
+    format!("{}  {}\n\n{}", page.code, page.title, wrapped(page.body))
 }
 
 fn list(pages: &[Page]) -> String {
     pages.iter().map(|page| format!("{}  {}\n", page.code, page.title)).collect()
+}
+
+/// `text` in lines that a terminal need not break, but for code, which stays as it is.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 100;
+    let mut all = String::new();
+    let mut code = false;
+    for line in text.lines() {
+        code ^= line.starts_with("```");
+        let mut width = 0;
+        for word in line.split(' ') {
+            let letters = word.chars().count();
+            if !code && width > 0 && width + 1 + letters > WIDTH {
+                all.push('\n');
+                width = 0;
+            } else if width > 0 {
+                all.push(' ');
+                width += 1;
+            }
+            all.push_str(word);
+            width += letters;
+        }
+        all.push('\n');
+    }
+    all
 }

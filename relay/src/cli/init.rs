@@ -1,6 +1,5 @@
 //! `relay init`
 
-mod scripts;
 mod template;
 
 use std::fs::OpenOptions;
@@ -9,8 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use self::scripts::Scripts;
 use super::{Exit, Failure, block_on};
+use crate::app::outbox::{OutboxError, OutboxKind, OutboxScripts};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,20 +75,66 @@ pub(super) enum SinkType {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let standard = if arguments.source == SourceType::Postgres { "public.outbox" } else { "outbox" };
     let table = arguments.table.as_deref().unwrap_or(standard);
-    let scripts = Scripts::of(arguments.source, table, &arguments.role)?;
+    let scripts = OutboxScripts::new(arguments.source.into(), table, &arguments.role)?;
     if let (true, Some(url)) = (arguments.apply, &arguments.url) {
-        block_on(scripts.apply(arguments.source, url))?;
-        println!("the outbox {table} is ready, and {} may read it", arguments.role);
+        block_on(async { Ok(scripts.apply(url).await?) })?;
+        print!("{}", applied(&scripts, table, &arguments.role));
         return Ok(Exit::Done);
     }
     if arguments.print {
-        print!("{}", scripts.screen());
+        print!("{}", screen(&scripts));
         return Ok(Exit::Done);
     }
     write_new(&arguments.config, &template::configuration(arguments.source, arguments.sink, table))?;
-    print!("{}", scripts.screen());
+    print!("{}", screen(&scripts));
     eprintln!("wrote {}; next: relay check, then relay run", arguments.config.display());
     Ok(Exit::Done)
+}
+
+/// Both scripts, each saying whose it is.
+pub(super) fn screen(scripts: &OutboxScripts) -> String {
+    let owner = format!("-- 1. As the owner of the database: the outbox.\n{}\n", scripts.owner.trim_end());
+    match &scripts.relay {
+        None => owner,
+        Some(relay) => {
+            let relay = relay.trim_end();
+            format!("{owner}\n-- 2. As the owner too: what the relay's role may do.\n{relay}\n")
+        }
+    }
+}
+
+fn applied(scripts: &OutboxScripts, table: &str, role: &str) -> String {
+    match scripts.relay {
+        None => format!("the outbox {table} is ready\n"),
+        Some(_) => format!("the outbox {table} is ready, and the role {role} may read it\n"),
+    }
+}
+
+impl From<SourceType> for OutboxKind {
+    fn from(source: SourceType) -> Self {
+        match source {
+            SourceType::Postgres => Self::Postgres,
+            SourceType::Sqlite => Self::Sqlite,
+        }
+    }
+}
+
+impl From<OutboxError> for Failure {
+    fn from(error: OutboxError) -> Self {
+        match &error {
+            OutboxError::Table(_) => {
+                Self::usage(error.to_string(), "use --table TABLE or --table SCHEMA.TABLE")
+            }
+            OutboxError::NotBuiltIn(kind) => {
+                let what = format!("this relay is built without the source type {kind:?}");
+                Self::coded(Exit::Failed, "C014", what, "")
+            }
+            OutboxError::Refused(_) => {
+                Self::coded(Exit::Environment, "C044", "the SQL could not be run".to_owned(), "")
+                    .because(&error)
+            }
+        }
+    }
 }
 
 fn write_new(path: &PathBuf, text: &str) -> Result<(), Failure> {

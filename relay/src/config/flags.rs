@@ -120,7 +120,11 @@ fn onto_flag(found: Diagnostic) -> Diagnostic {
         path if path.starts_with("source") => "--outbox",
         _ => "--to",
     };
-    Diagnostic { place: None, origin: flag.to_owned(), path: String::new(), ..found }
+    let allowed = found
+        .allowed
+        .replace("start = \"now\"", "--start now")
+        .replace("start = \"beginning\"", "--start beginning");
+    Diagnostic { place: None, origin: flag.to_owned(), path: String::new(), allowed, ..found }
 }
 
 fn unreadable(flag: &str, message: &str, allowed: &str) -> Diagnostic {

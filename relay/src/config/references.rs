@@ -40,6 +40,16 @@ pub(super) fn check(
         user.check("sink", codes::NO_SUCH_SINK, &pipeline.sinks, &sink_names);
         check_routes(root, name, pipeline);
     }
+    // A misspelt name would make what it means look unused and out of reach: one mistake is told once.
+    let known = |it: &ReadPipeline| {
+        let named = |names: &[&str], used: &[String]| used.iter().all(|it| names.contains(&it.as_str()));
+        source_names.contains(&it.config.source.as_str())
+            && named(&plugin_names, &it.config.plugins)
+            && named(&sink_names, &it.config.sinks)
+    };
+    if !pipelines.values().all(known) {
+        return;
+    }
     for (name, plugin) in plugins {
         check_grants(root, name, plugin, pipelines, &sink_names);
     }

@@ -147,6 +147,7 @@ impl<'d> Section<'d> {
             let spot = Spot { span: key.span(), path: self.path_of(name) };
             let mut sorted = known.clone();
             sorted.sort_unstable();
+            sorted.dedup();
             let message = match self.spot.path.as_str() {
                 "" => format!("{name:?} is not a key of the configuration"),
                 path => format!("{name:?} is not a key of {path:?}"),

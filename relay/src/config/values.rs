@@ -202,7 +202,7 @@ pub(super) fn allowed_words(word: &str, allowed: &[&str]) -> String {
 
 /// `; did you mean "…"?` where one of `options` is close to `word`, otherwise nothing.
 pub(super) fn did_you_mean(word: &str, options: &[&str]) -> String {
-    // A third of the letters: "bill" still finds "billing" only by its beginning, "kafak" finds "kafka".
+    // A third of the letters may differ: "kafak" finds "kafka", and a short name does not find every other one.
     let most = (word.chars().count() / 3).max(1);
     let near = options
         .iter()

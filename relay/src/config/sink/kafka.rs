@@ -43,7 +43,7 @@ fn read_brokers(section: &Section<'_>) -> Vec<String> {
     for broker in &brokers {
         let port = broker.value.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
         if broker.value.contains("://") || port.is_none_or(|it| it.parse::<u16>().is_err()) {
-            let message = format!("{:?} is not the address of a broker", broker.value);
+            let message = "this is not the address of a broker".to_owned();
             section.document.error(codes::ADDRESS, &broker.spot, message, "allowed: host:port");
         }
     }
