@@ -10,6 +10,7 @@ mod layering;
 mod plugin_host;
 mod plugins;
 mod reload;
+mod sink_driver;
 mod shop;
 mod sink_http;
 mod sink_kafka;
