@@ -16,30 +16,30 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What became of the messages of one batch id, by index.
-pub type Outcomes = BTreeMap<u32, Result<(), Failure>>;
+pub(crate) type Outcomes = BTreeMap<u32, Result<(), Failure>>;
 
 /// A sink and its reports.
-pub struct Driver<S> {
-    pub sink: Box<S>,
+pub(crate) struct Driver<S> {
+    pub(crate) sink: Box<S>,
     reports: UnboundedReceiver<Report>,
     seen: BTreeMap<u64, Outcomes>,
     next_id: u64,
 }
 
 impl<S: Sink> Driver<S> {
-    pub fn new(make: impl FnOnce(relay::sink::Reports) -> S) -> Self {
+    pub(crate) fn new(make: impl FnOnce(relay::sink::Reports) -> S) -> Self {
         let (send, reports) = unbounded_channel();
         Self { sink: Box::new(make(send)), reports, seen: BTreeMap::new(), next_id: 1 }
     }
 
     /// Hands over all messages of the batch.
-    pub async fn send(&mut self, batch: &Arc<MessageBatch>) -> u64 {
+    pub(crate) async fn send(&mut self, batch: &Arc<MessageBatch>) -> u64 {
         let all = (0..u32::try_from(batch.len()).unwrap()).collect();
         self.send_some(batch, all).await
     }
 
     /// Hands over some messages of the batch.
-    pub async fn send_some(&mut self, batch: &Arc<MessageBatch>, indexes: Vec<u32>) -> u64 {
+    pub(crate) async fn send_some(&mut self, batch: &Arc<MessageBatch>, indexes: Vec<u32>) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.sink.send(id, Arc::clone(batch), indexes).await;
@@ -47,7 +47,7 @@ impl<S: Sink> Driver<S> {
     }
 
     /// Waits for the outcomes of `count` messages sent under `id`.
-    pub async fn outcomes(&mut self, id: u64, count: usize) -> Outcomes {
+    pub(crate) async fn outcomes(&mut self, id: u64, count: usize) -> Outcomes {
         while self.seen.get(&id).map_or(0, BTreeMap::len) < count {
             let report = tokio::time::timeout(PATIENCE, self.reports.recv()).await;
             let report = report.expect("no report in time").expect("the sink is gone");
@@ -57,14 +57,14 @@ impl<S: Sink> Driver<S> {
     }
 
     /// Sends the batch and waits for its outcomes.
-    pub async fn deliver(&mut self, batch: &Arc<MessageBatch>) -> Outcomes {
+    pub(crate) async fn deliver(&mut self, batch: &Arc<MessageBatch>) -> Outcomes {
         let id = self.send(batch).await;
         self.outcomes(id, batch.len()).await
     }
 
     /// As a lane does: sends what is open, in order, and opens anew after failures, until all is delivered or
     /// failed for good. Returns what failed for good.
-    pub async fn deliver_as_a_lane(&mut self, batch: &Arc<MessageBatch>) -> Vec<(u32, Failure)> {
+    pub(crate) async fn deliver_as_a_lane(&mut self, batch: &Arc<MessageBatch>) -> Vec<(u32, Failure)> {
         let mut open: Vec<u32> = (0..u32::try_from(batch.len()).unwrap()).collect();
         let mut dead = Vec::new();
         while !open.is_empty() {
@@ -88,7 +88,7 @@ impl<S: Sink> Driver<S> {
     }
 
     /// Closes the sink and returns what it reported until then.
-    pub async fn close(mut self) -> BTreeMap<u64, Outcomes> {
+    pub(crate) async fn close(mut self) -> BTreeMap<u64, Outcomes> {
         self.sink.close().await;
         while let Ok(report) = self.reports.try_recv() {
             Self::note_in(&mut self.seen, report);
@@ -112,20 +112,20 @@ impl<S: Sink> Driver<S> {
 }
 
 /// One message for a batch.
-pub struct Draft<'a> {
-    pub id: String,
-    pub key: &'a str,
-    pub body: Option<Vec<u8>>,
-    pub place: &'a str,
-    pub headers: Vec<(&'a str, &'a [u8])>,
+pub(crate) struct Draft<'a> {
+    pub(crate) id: String,
+    pub(crate) key: &'a str,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) place: &'a str,
+    pub(crate) headers: Vec<(&'a str, &'a [u8])>,
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(id: impl Into<String>, key: &'a str, body: impl Into<Vec<u8>>, place: &'a str) -> Self {
+    pub(crate) fn new(id: impl Into<String>, key: &'a str, body: impl Into<Vec<u8>>, place: &'a str) -> Self {
         Self { id: id.into(), key, body: Some(body.into()), place, headers: Vec::new() }
     }
 
-    pub fn header(mut self, name: &'a str, value: &'a [u8]) -> Self {
+    pub(crate) fn header(mut self, name: &'a str, value: &'a [u8]) -> Self {
         self.headers.push((name, value));
         self
     }
@@ -133,7 +133,7 @@ impl<'a> Draft<'a> {
 
 /// A batch of pipeline `p` with one message per draft, of slot 0; the events occur 1 ms apart, from now on. (A
 /// broker forgets a producer whose newest record is a day old, and with it what it has stored already.)
-pub fn batch(drafts: &[Draft<'_>]) -> Arc<MessageBatch> {
+pub(crate) fn batch(drafts: &[Draft<'_>]) -> Arc<MessageBatch> {
     let mut events = EventBatch::default();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let now = u64::try_from(now.as_micros()).unwrap();
@@ -160,7 +160,7 @@ pub fn batch(drafts: &[Draft<'_>]) -> Arc<MessageBatch> {
 }
 
 /// The event as it is, to `place`.
-pub fn message(place: &str) -> Message {
+pub(crate) fn message(place: &str) -> Message {
     Message {
         slot: "0".to_owned(),
         address: Address { place: place.to_owned(), ..Address::default() },
@@ -172,7 +172,7 @@ pub fn message(place: &str) -> Message {
 }
 
 /// Class and code of one outcome that is a failure.
-pub fn failure(outcomes: &Outcomes, index: u32) -> (FailureClass, &str) {
+pub(crate) fn failure(outcomes: &Outcomes, index: u32) -> (FailureClass, &str) {
     let failure = outcomes[&index].as_ref().expect_err("it was delivered");
     (failure.class, failure.code.as_ref())
 }

@@ -1,7 +1,5 @@
 //! The NATS sink against a real server.
 
-#![expect(clippy::unwrap_used, reason = "what tests share panics as tests do")]
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
