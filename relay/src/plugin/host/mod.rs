@@ -29,4 +29,4 @@ mod tests;
 
 pub use build::{Build, Digest};
 pub use config::{PluginConfig, PluginLimits};
-pub use load::PluginHost;
+pub use load::{HostError, PluginHost};

@@ -1,0 +1,46 @@
+//! The runtime that in-process servers live on.
+//!
+//! It is their own, so that a receiver goes on while the test's runtime is blocked, paused in time or gone.
+
+use std::future::Future;
+use std::sync::OnceLock;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{AbortHandle, JoinHandle};
+
+use super::error::StackError;
+
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
+/// Runs `task` on the stack's runtime.
+pub(super) fn spawn<T>(task: impl Future<Output = T> + Send + 'static) -> Result<JoinHandle<T>, StackError>
+where
+    T: Send + 'static,
+{
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime.spawn(task));
+    }
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("test-stack")
+        .enable_all()
+        .build()
+        .map_err(StackError::io("starting the stack's runtime"))?;
+    Ok(RUNTIME.get_or_init(|| runtime).spawn(task))
+}
+
+/// Ends a task, and all that it owns, when its owner goes.
+#[derive(Debug)]
+pub(super) struct TaskGuard(AbortHandle);
+
+impl TaskGuard {
+    pub(super) fn new<T>(task: &JoinHandle<T>) -> Self {
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for TaskGuard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
