@@ -1,1 +1,16 @@
 //! Wires the parts, owns all tasks, drains.
+
+#[cfg(all(feature = "sqlite", feature = "http"))]
+mod demo;
+mod error;
+mod lanes;
+pub mod outbox;
+mod run;
+mod signals;
+mod stores;
+
+#[cfg(all(feature = "sqlite", feature = "http"))]
+pub use demo::{DemoOptions, demo};
+pub use error::AppError;
+pub use run::{Ending, RunOptions, run};
+pub use stores::open_stores;

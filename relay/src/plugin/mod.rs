@@ -1,6 +1,8 @@
 //! Plugins: what turns events into messages.
 
+pub mod build;
 pub mod host;
 mod port;
+pub mod reload;
 
 pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError};

@@ -1,11 +1,17 @@
 //! Sources: where events come from.
 
 mod columns;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod headers;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod pause;
 mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod timestamp;
 
 pub use columns::Columns;
 pub use port::{BatchLimit, ReadBatch, Source, SourceError, Start};

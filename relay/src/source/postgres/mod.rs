@@ -1,5 +1,20 @@
-//! Postgres by polling with a snapshot cursor.
+//! Postgres by polling with a snapshot cursor: `docs/sources.md` says how it works and why.
 
 mod config;
+mod ddl;
+mod failure;
+mod flush;
+mod inspect;
+mod page;
+mod place;
+mod reader;
+mod rewind;
+mod rows;
+mod script;
+mod session;
+mod snapshot;
+mod source;
 
 pub use config::PostgresSourceConfig;
+pub use ddl::{ddl, grants};
+pub use source::PostgresSource;

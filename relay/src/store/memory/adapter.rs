@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 
 use super::lane::{Lane, matches};
 use crate::store::fault::lost;
@@ -82,19 +83,19 @@ impl Store for MemoryStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
             let State { lanes, requests } = &mut *state;
             if requests.iter().all(|(of, _)| of != lane) {
-                return Ok(0);
+                return Ok(Vec::new());
             }
             let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease))?;
             row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease))?;
-            let mut revived = 0;
+            let mut revived = Vec::new();
             requests.retain(|(of, filter)| {
                 if of == lane {
-                    revived += row.revive(filter);
+                    revived.extend(row.revive(filter));
                 }
                 of != lane
             });

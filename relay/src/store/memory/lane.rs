@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    DeadFilter, DeadLetter, HeldEvent, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
+    HeldKey,    DeadFilter, DeadLetter, HeldEvent, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
     Retried, RetryResult, Settlement,
 };
 
@@ -90,16 +90,21 @@ impl Lane {
     pub(super) fn acquire(&mut self, owner: &str) -> LaneRecord {
         owner.clone_into(&mut self.owner);
         self.term += 1;
-        let mut held_keys = BTreeMap::<KeyId, u64>::new();
-        for (key, ..) in self.held.keys() {
-            *held_keys.entry(*key).or_default() += 1;
+        let mut held_keys: Vec<HeldKey> = Vec::new();
+        for ((key, ..), held) in &self.held {
+            if held_keys.last().is_none_or(|it| it.key != *key) {
+                held_keys.push(HeldKey { key: *key, parked: 0, dead: 0 });
+            }
+            if let Some(last) = held_keys.last_mut() {
+                *(if held.state.is_dead() { &mut last.dead } else { &mut last.parked }) += 1;
+            }
         }
         let dead = self.count_dead();
         LaneRecord {
             lease: Lease { term: self.term, version: self.version },
             position: self.position.clone(),
             generation: self.generation.clone(),
-            held_keys: held_keys.into_iter().collect(),
+            held_keys,
             parked: self.held.len() as u64 - dead,
             dead,
         }
@@ -207,7 +212,7 @@ impl Lane {
     }
 
     /// Turns the dead letters that match into events to send again; the first of each key is due at once.
-    pub(super) fn revive(&mut self, filter: &DeadFilter) -> u64 {
+    pub(super) fn revive(&mut self, filter: &DeadFilter) -> Vec<KeyId> {
         let mut revived = Vec::new();
         for (place, held) in self.held.iter_mut().filter(|(_, held)| matches_event(filter, held)) {
             held.state = State::Blocked;
@@ -221,7 +226,7 @@ impl Lane {
                 self.park_now(place);
             }
         }
-        revived.len() as u64
+        revived.into_iter().map(|(key, ..)| key).collect()
     }
 
     pub(super) fn due(&self, limit: usize) -> Vec<ParkedEvent> {

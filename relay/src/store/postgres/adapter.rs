@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
@@ -85,7 +86,7 @@ impl Store for PostgresStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
         Box::pin(self.session.at_home(requests::apply_requests(&self.session, lane, lease)))
     }
 

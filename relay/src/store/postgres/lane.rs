@@ -7,7 +7,7 @@ use super::session::{Session, statement};
 use crate::store::encoding::{read_names, write_names};
 use crate::store::fault::lost;
 use crate::store::rows::{StoredRow as _, read_key, read_position, read_summary};
-use crate::store::{LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError};
+use crate::store::{HeldKey, LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError};
 
 /// Makes a new term of the lane and reads what its new owner has to know, in one transaction.
 pub(super) async fn acquire(session: &Session, lane: &LaneId, owner: &str) -> Result<LaneRecord, StoreError> {
@@ -36,7 +36,7 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, owner: &str) -> Re
     for row in keys {
         let key = read_key(&row.optional_bytes("key_id")?.unwrap_or_default())?;
         let (parked, dead) = (row.number("parked")?.cast_unsigned(), row.number("dead")?.cast_unsigned());
-        record.held_keys.push((key, parked + dead));
+        record.held_keys.push(HeldKey { key, parked, dead });
         record.parked += parked;
         record.dead += dead;
     }

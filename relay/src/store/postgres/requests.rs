@@ -2,10 +2,12 @@
 
 use sqlx::postgres::{PgConnection, PgRow};
 
+use relay_engine::event::KeyId;
+
 use super::fault::postgres_error;
 use super::lane::advance_lane;
 use super::session::{Session, statement};
-use crate::store::rows::StoredRow as _;
+use crate::store::rows::{StoredRow as _, read_key};
 use crate::store::{DeadFilter, LaneId, Lease, StoreError};
 
 /// Dead letters of one request revived per call: a larger request goes on with the next call, so that none
@@ -31,7 +33,7 @@ pub(super) async fn apply_requests(
     session: &Session,
     lane: &LaneId,
     lease: &mut Lease,
-) -> Result<u64, StoreError> {
+) -> Result<Vec<KeyId>, StoreError> {
     let mut transaction = session.write().await?;
     let requests = statement(include_str!("sql/open_requests.sql"))
         .bind(&lane.pipeline)
@@ -41,19 +43,19 @@ pub(super) async fn apply_requests(
         .map_err(postgres_error)?;
     if requests.is_empty() {
         transaction.commit().await.map_err(postgres_error)?;
-        return Ok(0);
+        return Ok(Vec::new());
     }
     advance_lane(&mut transaction, lane, lease).await?;
-    let mut revived = 0;
+    let mut revived = Vec::new();
     for request in &requests {
-        revived += revive(&mut transaction, lane, request).await?;
+        revived.extend(revive(&mut transaction, lane, request).await?);
     }
     transaction.commit().await.map_err(postgres_error)?;
     lease.version += 1;
     Ok(revived)
 }
 
-async fn revive(connection: &mut PgConnection, lane: &LaneId, request: &PgRow) -> Result<u64, StoreError> {
+async fn revive(connection: &mut PgConnection, lane: &LaneId, request: &PgRow) -> Result<Vec<KeyId>, StoreError> {
     let id = request.number("id")?;
     let revived = statement(include_str!("sql/revive.sql"))
         .bind(&lane.pipeline)
@@ -63,10 +65,14 @@ async fn revive(connection: &mut PgConnection, lane: &LaneId, request: &PgRow) -
         .bind(request.optional_text("aggregate_id")?)
         .bind(request.optional_text("code")?)
         .bind(LETTERS_PER_CALL)
-        .execute(&mut *connection)
+        .fetch_all(&mut *connection)
         .await
-        .map_err(postgres_error)?
-        .rows_affected();
+        .map_err(postgres_error)?;
+    let keys = revived
+        .iter()
+        .map(|row| read_key(&row.optional_bytes("key_id")?.unwrap_or_default()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
     statement(include_str!("sql/promote_revived.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
@@ -76,10 +82,10 @@ async fn revive(connection: &mut PgConnection, lane: &LaneId, request: &PgRow) -
         .map_err(postgres_error)?;
     statement(include_str!("sql/close_request.sql"))
         .bind(id)
-        .bind(revived.cast_signed())
-        .bind(revived < LETTERS_PER_CALL.cast_unsigned())
+        .bind(count)
+        .bind(count < LETTERS_PER_CALL)
         .execute(connection)
         .await
         .map_err(postgres_error)?;
-    Ok(revived)
+    Ok(keys)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
@@ -77,7 +78,7 @@ impl Store for SqliteStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
         Box::pin(self.session.at_home(requests::apply_requests(&self.session, lane, lease)))
     }
 

@@ -4,10 +4,12 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Executor, Sqlite};
 
+use relay_engine::event::KeyId;
+
 use super::fault::sqlite_error;
 use super::lane::advance_lane;
 use super::session::{Session, statement};
-use crate::store::rows::StoredRow as _;
+use crate::store::rows::{StoredRow as _, read_key};
 use crate::store::{DeadFilter, LaneId, Lease, StoreError};
 
 /// Dead letters of one request revived per call: a larger request goes on with the next call, so that the
@@ -41,16 +43,16 @@ pub(super) async fn apply_requests(
     session: &Session,
     lane: &LaneId,
     lease: &mut Lease,
-) -> Result<u64, StoreError> {
+) -> Result<Vec<KeyId>, StoreError> {
     // Asked outside the write lock: nearly always there is nothing to do.
     if open_requests(session.readers(), lane).await?.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let mut transaction = session.write().await?;
     advance_lane(&mut transaction, lane, lease).await?;
-    let mut revived = 0;
+    let mut revived = Vec::new();
     for request in open_requests(&mut *transaction, lane).await? {
-        revived += revive(&mut transaction, lane, &request).await?;
+        revived.extend(revive(&mut transaction, lane, &request).await?);
     }
     transaction.commit().await.map_err(sqlite_error)?;
     lease.version += 1;
@@ -73,7 +75,7 @@ async fn revive(
     connection: &mut SqliteConnection,
     lane: &LaneId,
     request: &SqliteRow,
-) -> Result<u64, StoreError> {
+) -> Result<Vec<KeyId>, StoreError> {
     let id = request.number("id")?;
     let revived = statement(include_str!("sql/revive.sql"))
         .bind(&lane.pipeline)
@@ -83,10 +85,14 @@ async fn revive(
         .bind(request.optional_text("aggregate_id")?)
         .bind(request.optional_text("code")?)
         .bind(LETTERS_PER_CALL)
-        .execute(&mut *connection)
+        .fetch_all(&mut *connection)
         .await
-        .map_err(sqlite_error)?
-        .rows_affected();
+        .map_err(sqlite_error)?;
+    let keys = revived
+        .iter()
+        .map(|row| read_key(&row.optional_bytes("key_id")?.unwrap_or_default()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
     statement(include_str!("sql/promote_revived.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
@@ -96,10 +102,10 @@ async fn revive(
         .map_err(sqlite_error)?;
     statement(include_str!("sql/close_request.sql"))
         .bind(id)
-        .bind(revived.cast_signed())
-        .bind(revived < LETTERS_PER_CALL.cast_unsigned())
+        .bind(count)
+        .bind(count < LETTERS_PER_CALL)
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
-    Ok(revived)
+    Ok(keys)
 }

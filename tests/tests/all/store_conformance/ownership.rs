@@ -1,6 +1,6 @@
 //! Progress, terms and who may write.
 
-use relay::store::{DeadFilter, HeldState, Lease, Settlement, StoreError};
+use relay::store::{DeadFilter, HeldKey, HeldState, Lease, Settlement, StoreError};
 use relay_engine::event::KeyId;
 
 use super::place::Place;
@@ -114,8 +114,9 @@ pub(crate) async fn a_new_owner_learns_which_keys_are_held(place: &Place) {
         ])
         .await;
     let record = place.open().await.acquire(&owner.lane, "relay-2").await.unwrap();
-    let mut expected = vec![(KeyId::of("a"), 2), (KeyId::of("b"), 1), (KeyId::of("c"), 1)];
-    expected.sort();
+    let held_key = |key, parked, dead| HeldKey { key: KeyId::of(key), parked, dead };
+    let mut expected = vec![held_key("a", 2, 0), held_key("b", 0, 1), held_key("c", 1, 0)];
+    expected.sort_by_key(|it| it.key);
     assert_eq!(record.held_keys, expected);
     assert_eq!((record.parked, record.dead), (3, 1));
 }
@@ -128,5 +129,5 @@ pub(crate) async fn lanes_do_not_share_events(place: &Place) {
     assert_eq!((kafka.due().await, nats.due().await), (vec![1], vec![]));
     kafka.settle(super::sample::retrying(vec![done(1, "a")])).await;
     assert_eq!((kafka.due().await, nats.dead().await), (vec![], vec![1]));
-    assert_eq!(kafka.store.acquire(&kafka.lane, "relay-2").await.unwrap().held_keys, []);
+    assert_eq!(kafka.store.acquire(&kafka.lane, "relay-2").await.unwrap().held_keys, Vec::new());
 }

@@ -129,7 +129,7 @@ impl Owner {
     }
 
     pub(crate) async fn apply(&mut self) -> u64 {
-        self.store.apply_requests(&self.lane, &mut self.lease).await.unwrap()
+        self.store.apply_requests(&self.lane, &mut self.lease).await.unwrap().len() as u64
     }
 
     /// Sequences of what is due.

@@ -11,3 +11,4 @@ WHERE ctid = ANY (ARRAY (
     ORDER BY sequence, event_id
     LIMIT $7
 ))
+RETURNING key_id

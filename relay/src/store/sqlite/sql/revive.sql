@@ -11,3 +11,4 @@ WHERE rowid IN (
     ORDER BY sequence, event_id
     LIMIT ?7
 )
+RETURNING key_id

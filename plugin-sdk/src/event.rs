@@ -1,0 +1,146 @@
+//! One committed outbox row, as a plugin sees it.
+
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::DeserializeOwned;
+
+use crate::bindings::relay::plugin::types;
+use crate::{Fault, json};
+
+/// One committed outbox row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event(pub(crate) types::Event);
+
+impl Event {
+    /// The event's unique id: the same on every delivery and after every restart.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The aggregate id: the key within which order is kept. Given to [`Message::key`](crate::Message::key) it
+    /// is not even copied.
+    #[must_use]
+    pub fn key(&self) -> Key<'_> {
+        Key(&self.0.aggregate_id)
+    }
+
+    /// Which thing the event is about, as plain text; the same as [`key`](Self::key).
+    #[must_use]
+    pub fn aggregate_id(&self) -> &str {
+        &self.0.aggregate_id
+    }
+
+    /// What kind of thing the event is about, for example `order`.
+    #[must_use]
+    pub fn aggregate_type(&self) -> &str {
+        &self.0.aggregate_type
+    }
+
+    /// What happened, for example `OrderPlaced`.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        &self.0.event_type
+    }
+
+    /// The name of the source in the relay's configuration.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// The place in the outbox: ascends within one source, with gaps.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.0.sequence
+    }
+
+    /// The payload's media type, where the outbox carries one.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.0.content_type.as_deref()
+    }
+
+    /// The payload as it was written; `None` is a tombstone.
+    #[must_use]
+    pub fn payload(&self) -> Option<&[u8]> {
+        self.0.payload.as_deref()
+    }
+
+    /// The payload read as JSON into `T`.
+    ///
+    /// # Errors
+    /// A rejection that says where, without any of the payload's values: `not-json` where the payload is
+    /// missing or is not JSON, `wrong-json` where it is JSON but does not fit `T`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        json::read(self.json_text()?)
+    }
+
+    /// The payload as JSON text, checked and not taken apart: to look at a few places of it, or to copy it.
+    ///
+    /// # Errors
+    /// A rejection `not-json` that says where.
+    pub fn document(&self) -> Result<json::Document<'_>, Fault> {
+        json::Document::parse(self.json_text()?)
+    }
+
+    fn json_text(&self) -> Result<&[u8], Fault> {
+        self.payload().ok_or_else(|| Fault::reject("not-json", "the event has no payload (a tombstone)"))
+    }
+
+    /// The first header called `name`; names compare exactly.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers().find(|(own, _)| *own == name).map(|(_, value)| value)
+    }
+
+    /// The headers the application wrote, in order; a name may occur more than once.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+        self.0.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// A further column of the outbox that the relay's configuration asked for.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.0.attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// When the event was written, in microseconds since the Unix epoch.
+    #[must_use]
+    pub fn occurred_at(&self) -> u64 {
+        self.0.occurred_at
+    }
+
+    /// 1 on the first run of this event, higher when it is tried again.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+}
+
+/// An event's own key. It reads as text; as a message's key it means "as it came".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key<'a>(&'a str);
+
+impl<'a> Key<'a> {
+    /// The key's text.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+impl Deref for Key<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0)
+    }
+}

@@ -1,0 +1,157 @@
+//! Runs a plugin natively, for its own tests.
+//!
+//! ```
+//! # use relay_plugin_sdk::prelude::*;
+//! # struct Passes;
+//! # #[derive(Deserialize, JsonSchema)]
+//! # struct Config {}
+//! # impl Plugin for Passes {
+//! #     type Config = Config;
+//! #     fn new(_: Config) -> Result<Self, Problem> { Ok(Self) }
+//! #     fn transform(&mut self, _: &Event) -> Result<Verdict, Fault> { Ok(Message::next().into()) }
+//! # }
+//! use relay_plugin_sdk::testing::{EventBuilder, Harness};
+//!
+//! let mut plugin = Harness::<Passes>::new("{}").unwrap();
+//! let event = EventBuilder::new("order", "order-1", "OrderPlaced").payload(r#"{"amount":3}"#).build();
+//! assert_eq!(plugin.run(&event), Ok(Message::next().into()));
+//! ```
+
+use crate::bindings::relay::plugin::types;
+use crate::{Event, Fault, Plugin, Problem, Verdict, config};
+
+/// A plugin, configured as the relay would configure it.
+#[derive(Debug)]
+pub struct Harness<P>(P);
+
+impl<P: Plugin> Harness<P> {
+    /// Makes the plugin from its configuration, a JSON text.
+    ///
+    /// # Errors
+    /// Every problem the relay would show.
+    pub fn new(config: &str) -> Result<Self, Vec<Problem>> {
+        let problem = |it: crate::bindings::exports::relay::plugin::transform::Problem| {
+            Problem::at(it.path, it.message)
+        };
+        let list = |problems: Vec<_>| problems.into_iter().map(problem).collect::<Vec<_>>();
+        let config = config::read(config).map_err(list)?;
+        P::new(config).map(Self).map_err(|problem| list(problem.into_list()))
+    }
+
+    /// Asks it about one event.
+    ///
+    /// # Errors
+    /// The plugin's fault.
+    pub fn run(&mut self, event: &Event) -> Result<Verdict, Fault> {
+        self.0.transform(event)
+    }
+
+    /// Asks it about several events, in order.
+    pub fn run_all<'e>(
+        &mut self,
+        events: impl IntoIterator<Item = &'e Event>,
+    ) -> Vec<Result<Verdict, Fault>> {
+        events.into_iter().map(|event| self.0.transform(event)).collect()
+    }
+
+    /// The JSON Schema of its configuration.
+    #[must_use]
+    pub fn schema() -> String {
+        config::schema::<P::Config>()
+    }
+}
+
+/// Makes an event, with plausible values for what a test does not name.
+#[derive(Debug, Clone)]
+pub struct EventBuilder(types::Event);
+
+impl EventBuilder {
+    /// An event about the aggregate `aggregate_id`, with the payload `{}`, written on 21 November 2026 at
+    /// noon UTC.
+    #[must_use]
+    pub fn new(aggregate_type: &str, aggregate_id: &str, event_type: &str) -> Self {
+        Self(types::Event {
+            id: "01JD3K0000000000000000000A".to_owned(),
+            source: "shop".to_owned(),
+            sequence: 1,
+            aggregate_type: aggregate_type.to_owned(),
+            aggregate_id: aggregate_id.to_owned(),
+            event_type: event_type.to_owned(),
+            content_type: None,
+            payload: Some(b"{}".to_vec()),
+            headers: Vec::new(),
+            occurred_at: 1_795_262_400_000_000,
+            attempt: 1,
+            attributes: Vec::new(),
+        })
+    }
+
+    /// Its unique id.
+    #[must_use]
+    pub fn id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.0.id);
+        self
+    }
+
+    /// The source it comes from.
+    #[must_use]
+    pub fn source(mut self, source: &str) -> Self {
+        source.clone_into(&mut self.0.source);
+        self
+    }
+
+    /// Its payload.
+    #[must_use]
+    pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
+        self.0.payload = Some(payload.into());
+        self
+    }
+
+    /// No payload.
+    #[must_use]
+    pub fn tombstone(mut self) -> Self {
+        self.0.payload = None;
+        self
+    }
+
+    /// The payload's media type.
+    #[must_use]
+    pub fn content_type(mut self, content_type: &str) -> Self {
+        self.0.content_type = Some(content_type.to_owned());
+        self
+    }
+
+    /// One more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.0.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// One more column.
+    #[must_use]
+    pub fn attribute(mut self, name: &str, value: &str) -> Self {
+        self.0.attributes.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// When it was written, in microseconds since the Unix epoch.
+    #[must_use]
+    pub fn occurred_at(mut self, microseconds: u64) -> Self {
+        self.0.occurred_at = microseconds;
+        self
+    }
+
+    /// Which run of it this is, from 1.
+    #[must_use]
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.0.attempt = attempt;
+        self
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn build(self) -> Event {
+        Event(self.0)
+    }
+}

@@ -1,0 +1,54 @@
+//! What comes into a lane: events whose messages are rendered.
+
+use crate::event::KeyId;
+use crate::outcome::Failure;
+
+/// Numbers the batches of one lane; ascends.
+pub type BatchId = u64;
+
+/// One event of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventAt {
+    /// The batch.
+    pub batch: BatchId,
+    /// The event's index in it.
+    pub event: u32,
+}
+
+/// An event after its plugins and routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedEvent {
+    /// Its key.
+    pub key: KeyId,
+    /// Bytes that the event and its messages hold in memory.
+    pub bytes: u32,
+    /// What to do with it.
+    pub plan: Plan,
+}
+
+/// What to do with an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Deliver this many messages; they follow those of the event before it in the batch.
+    Send {
+        /// At least one.
+        messages: u32,
+    },
+    /// Nothing: discarded by a plugin, or without a message for this sink.
+    Done,
+    /// It failed before it had messages: in a plugin, in routing, or by its size.
+    Fail(Failure),
+    /// Stop the lane before this event until an operator acts.
+    Halt(String),
+}
+
+/// A parked event that is due, after its messages were taken from the side table or rendered anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryEvent {
+    /// Its key, size and plan. The messages count all slots, the delivered ones too.
+    pub planned: PlannedEvent,
+    /// Attempts spent so far.
+    pub attempts: u32,
+    /// Which of its messages were delivered before, counted from its first.
+    pub delivered: Vec<u32>,
+}

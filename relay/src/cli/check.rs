@@ -1,0 +1,48 @@
+//! `relay check`
+
+use clap::Args;
+
+use super::config_file::ConfigFile;
+use super::table::counted;
+use super::{Exit, Failure};
+use crate::config::Config;
+
+/// Says everything that is wrong with the configuration, without dialling anything.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  relay check\n  relay check --config /etc/relay/relay.toml")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let config = arguments.file.load()?;
+    print!("{}", screen(&arguments.file.config.display().to_string(), &config));
+    Ok(Exit::Done)
+}
+
+/// What runs, pipeline by pipeline.
+pub(super) fn screen(file: &str, config: &Config) -> String {
+    let lanes = config.pipelines.values().map(|it| it.sinks.len() as u64).sum();
+    let pipelines = config.pipelines.len() as u64;
+    let mut text = format!("{file} is ok: {}, {}\n", counted(pipelines, "pipeline"), counted(lanes, "lane"));
+    for pipeline in config.pipelines.values() {
+        let source =
+            describe(&pipeline.source, config.sources.get(&pipeline.source).map(|it| it.adapter.kind()));
+        let plugins = match pipeline.plugins.as_slice() {
+            [] => "no plugin".to_owned(),
+            plugins => plugins.join(" → "),
+        };
+        let sinks: Vec<String> = pipeline
+            .sinks
+            .iter()
+            .map(|sink| describe(sink, config.sinks.get(sink).map(crate::config::SinkConfig::kind)))
+            .collect();
+        text.push_str(&format!("   {}: {source} → {plugins} → {}\n", pipeline.name, sinks.join(", ")));
+    }
+    text
+}
+
+fn describe(name: &str, kind: Option<&str>) -> String {
+    kind.map_or_else(|| name.to_owned(), |kind| format!("{name} ({kind})"))
+}

@@ -1,0 +1,31 @@
+//! `relay dead`
+
+mod list;
+mod retry;
+mod selection;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use clap::Subcommand;
+
+use super::{Exit, Failure};
+
+/// Look at events that were given up on, and send them again.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Group dead letters by lane and error.
+    List(list::Arguments),
+    /// Show one dead letter whole.
+    Show(show::Arguments),
+    /// Send dead letters again, as they were rendered, in key order.
+    Retry(retry::Arguments),
+}
+
+pub(super) fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List(arguments) => list::run(&arguments),
+        Command::Show(arguments) => show::run(arguments),
+        Command::Retry(arguments) => retry::run(&arguments),
+    }
+}

@@ -1,0 +1,71 @@
+//! `relay run`
+
+use clap::Args;
+
+use super::config_file::{ConfigFile, warn};
+use super::logging::LogArguments;
+use super::{Exit, Failure, block_on};
+use crate::app::{self, Ending, RunOptions};
+use crate::config::{self, Config};
+
+const EXAMPLES: &str = "\
+Examples:
+  relay run
+  relay run --config /etc/relay/relay.toml --log-format json
+  relay run --outbox sqlite:shop.db --to http://localhost:8080/hooks --start beginning
+  relay run --outbox postgres://localhost/shop --table public.outbox \\
+      --to nats://localhost:4222/orders.{aggregatetype} --start now
+
+The first signal (SIGINT, SIGTERM) stops reading, waits for what is in flight and settles it; a second one
+ends at once. Either way nothing is lost.";
+
+/// Relays events until a signal.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Run without a configuration: the outbox, postgres://… or sqlite:PATH.
+    #[arg(long, value_name = "URL", requires = "to", conflicts_with = "config")]
+    outbox: Option<String>,
+    /// The outbox's table.
+    #[arg(long, value_name = "NAME", requires = "outbox")]
+    table: Option<String>,
+    /// Where events go: kafka://HOST:PORT/TOPIC, nats://HOST:PORT/SUBJECT, http(s)://HOST/PATH or stdout:
+    #[arg(long, value_name = "URL", requires = "outbox")]
+    to: Option<String>,
+    /// Where the first run starts: now or beginning.
+    #[arg(long, value_name = "WHERE", requires = "outbox")]
+    start: Option<String>,
+    /// This relay's name, as status shows it.
+    #[arg(long, value_name = "NAME", env = "RELAY_NAME", default_value_t = host_name())]
+    name: String,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    arguments.log.start()?;
+    let config = load(&arguments)?;
+    let ending = block_on(async { Ok(app::run(config, RunOptions { owner: arguments.name }).await?) })?;
+    Ok(match ending {
+        Ending::Drained => Exit::Done,
+        Ending::Interrupted => Exit::Interrupted,
+        Ending::Terminated => Exit::Terminated,
+    })
+}
+
+fn load(arguments: &Arguments) -> Result<Config, Failure> {
+    let (Some(outbox), Some(to)) = (&arguments.outbox, &arguments.to) else {
+        return arguments.file.load();
+    };
+    let config = config::from_flags(outbox, arguments.table.as_deref(), to, arguments.start.as_deref())?;
+    warn(&config);
+    Ok(config)
+}
+
+fn host_name() -> String {
+    let read = |path| std::fs::read_to_string(path).ok();
+    let name = read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname"));
+    name.map(|it| it.trim().to_owned()).filter(|it| !it.is_empty()).unwrap_or_else(|| "relay".to_owned())
+}

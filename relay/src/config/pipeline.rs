@@ -1,0 +1,175 @@
+//! `[pipeline.NAME]`
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::codes;
+use super::document::Text;
+use super::model::{OnDead, PipelineConfig, RetryConfig, SinkConfig, WindowLimit};
+use super::section::Section;
+use super::template;
+use super::values::allowed_words;
+use crate::source::BatchLimit;
+
+/// One read: large enough that its round trip costs little per event, small enough to be read ahead.
+const BATCH_EVENTS: usize = 2000;
+/// A batch of large events closes here.
+const BATCH_BYTES: usize = 8 << 20;
+/// What one lane may have unsettled: at 100,000 events a second, a third of a second.
+const WINDOW_EVENTS: usize = 32_768;
+/// A window of large events closes here.
+const WINDOW_BYTES: usize = 64 << 20;
+/// A short hiccup is over by then.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+/// An event that failed for an hour is tried twelve times more in the next.
+const RETRY_MAX: Duration = Duration::from_secs(300);
+/// With the pauses above: about 17 minutes from first to last.
+const RETRY_ATTEMPTS: usize = 12;
+/// Ten writes of the cursor a second and lane: its row stays cheap even while a snapshot is held elsewhere.
+const SETTLE_INTERVAL: Duration = Duration::from_millis(100);
+/// Below the 30 s after which orchestrators kill.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A pipeline, and where the names it uses stand in the file.
+pub(super) struct ReadPipeline {
+    pub(super) config: PipelineConfig,
+    pub(super) source: Text,
+    pub(super) plugins: Vec<Text>,
+    pub(super) sinks: Vec<Text>,
+    pub(super) routes: Vec<Text>,
+}
+
+pub(super) fn read_all(
+    root: &Section<'_>,
+    sinks: &BTreeMap<String, SinkConfig>,
+) -> BTreeMap<String, ReadPipeline> {
+    let each = |(name, section): (Text, Section<'_>)| {
+        let read = read(&name, &section, sinks);
+        section.finish();
+        (name.value, read)
+    };
+    root.named("pipeline").into_iter().map(each).collect()
+}
+
+fn read(name: &Text, section: &Section<'_>, known: &BTreeMap<String, SinkConfig>) -> ReadPipeline {
+    let source = section.required_text("source", "the name of a source");
+    let plugins = section.texts("plugins");
+    let sinks = section.texts("sinks");
+    if sinks.is_empty() {
+        section.missing("sinks", "the names of one sink or more");
+    }
+    let given = read_routes(section);
+    let route = |sink: &Text| {
+        let written = given.iter().find(|(name, _)| name.value == sink.value);
+        let route =
+            written.map_or_else(|| default_route(known.get(&sink.value)), |(_, route)| route.value.clone());
+        (sink.value.clone(), route)
+    };
+    let values = |texts: &[Text]| texts.iter().map(|it| it.value.clone()).collect();
+    let config = PipelineConfig {
+        name: name.value.clone(),
+        source: source.value.clone(),
+        plugins: values(&plugins),
+        sinks: values(&sinks),
+        routes: sinks.iter().map(route).collect(),
+        retry: read_retry(section),
+        on_dead: read_on_dead(section),
+        batch: read_batch(section),
+        window: read_window(section),
+        settle_interval: section.duration("settle_interval", SETTLE_INTERVAL, MILLISECOND..=MINUTE),
+        grace: section.duration("grace", GRACE, Duration::ZERO..=HOUR),
+    };
+    let routes = given.into_iter().map(|(name, _)| name).collect();
+    ReadPipeline { config, source, plugins, sinks, routes }
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Debezium's own route where the sink has places, the sink itself where it is one.
+fn default_route(sink: Option<&SinkConfig>) -> String {
+    match sink.map(SinkConfig::kind) {
+        Some("kafka" | "nats") => "outbox.event.{aggregatetype}".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn read_routes(section: &Section<'_>) -> Vec<(Text, Text)> {
+    let Some(routes) = section.section("route") else { return Vec::new() };
+    let mut all = Vec::new();
+    for (sink, entry) in routes.entries() {
+        let Some(route) = entry.text() else { continue };
+        if let Err(mistake) = template::check(&route.value) {
+            let message = format!("the route {:?} can't be used: {}", route.value, mistake.what);
+            let word = mistake.placeholder.unwrap_or_default();
+            let allowed = allowed_words(&word, template::PLACEHOLDERS);
+            section.document.error(codes::ROUTE, &route.spot, message, allowed);
+        }
+        all.push((sink, route));
+    }
+    all
+}
+
+fn read_retry(section: &Section<'_>) -> RetryConfig {
+    let standard = RetryConfig { first: RETRY_FIRST, max: RETRY_MAX, attempts: count(RETRY_ATTEMPTS) };
+    let Some(retry) = section.section("retry") else { return standard };
+    let read = RetryConfig {
+        first: retry.duration("first", RETRY_FIRST, MILLISECOND..=HOUR),
+        max: retry.duration("max", RETRY_MAX, MILLISECOND..=Duration::from_secs(7 * 86_400)),
+        attempts: count(retry.count("attempts", RETRY_ATTEMPTS, 1..=1_000_000)),
+    };
+    if read.first > read.max {
+        let message = format!("{:?} begins with a longer pause than its longest", retry.spot.path);
+        section.document.error(codes::CONFLICT, &retry.spot, message, "first is at most max");
+    }
+    retry.finish();
+    read
+}
+
+fn count(attempts: usize) -> u32 {
+    u32::try_from(attempts).unwrap_or(u32::MAX)
+}
+
+fn read_on_dead(section: &Section<'_>) -> OnDead {
+    if let Some(entry) = section.entry("on_dead")
+        && entry.value.as_str() == Some("park_key")
+    {
+        let message = "on_dead = \"park_key\" is planned and not built yet".to_owned();
+        section.document.error(
+            codes::NOT_YET,
+            &entry.spot,
+            message,
+            "allowed: block, skip_after_dead_letter",
+        );
+        return OnDead::Block;
+    }
+    match section.choice("on_dead", &["block", "skip_after_dead_letter"], "block") {
+        "skip_after_dead_letter" => OnDead::SkipAfterDeadLetter,
+        _ => OnDead::Block,
+    }
+}
+
+fn read_batch(section: &Section<'_>) -> BatchLimit {
+    let Some(batch) = section.section("batch") else {
+        return BatchLimit { events: BATCH_EVENTS, bytes: BATCH_BYTES };
+    };
+    let read = BatchLimit {
+        events: batch.count("events", BATCH_EVENTS, 1..=100_000),
+        bytes: batch.size("bytes", BATCH_BYTES, 1 << 10..=1 << 30),
+    };
+    batch.finish();
+    read
+}
+
+fn read_window(section: &Section<'_>) -> WindowLimit {
+    let Some(window) = section.section("window") else {
+        return WindowLimit { events: WINDOW_EVENTS, bytes: WINDOW_BYTES };
+    };
+    let read = WindowLimit {
+        events: window.count("events", WINDOW_EVENTS, 1..=10_000_000),
+        bytes: window.size("bytes", WINDOW_BYTES, 1 << 10..=64 << 30),
+    };
+    window.finish();
+    read
+}

@@ -1,0 +1,72 @@
+//! `[plugin.NAME]`
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::document::{Spot, Text};
+use super::model::GrantedPlugin;
+use super::section::Section;
+use crate::plugin::host::{PluginConfig, PluginLimits};
+
+/// A plugin, and where its grants stand in the file.
+pub(super) struct ReadPlugin {
+    pub(super) granted: GrantedPlugin,
+    pub(super) spot: Spot,
+    pub(super) grants: Vec<Text>,
+}
+
+pub(super) fn read_all(root: &Section<'_>) -> BTreeMap<String, ReadPlugin> {
+    let each = |(name, section): (Text, Section<'_>)| {
+        let read = read(&name.value, &section);
+        section.finish();
+        (name.value, ReadPlugin { spot: name.spot, ..read })
+    };
+    root.named("plugin").into_iter().map(each).collect()
+}
+
+fn read(name: &str, section: &Section<'_>) -> ReadPlugin {
+    let component = section.required_text("component", "the component file, made by relay plugin build");
+    let config = section.entry("config").map_or_else(empty_object, |it| it.json().unwrap_or_default());
+    let plugin = PluginConfig {
+        name: name.to_owned(),
+        component: section.document.resolve(&component.value),
+        config,
+        limits: read_limits(section),
+    };
+    let mut grant = BTreeMap::new();
+    let mut grants = Vec::new();
+    if let Some(granted) = section.section("grant") {
+        for (sink, entry) in granted.entries() {
+            let patterns = entry.texts().into_iter().map(|it| it.value).collect();
+            grant.insert(sink.value.clone(), patterns);
+            grants.push(sink);
+        }
+    }
+    ReadPlugin { granted: GrantedPlugin { plugin, grant }, spot: Spot::default(), grants }
+}
+
+fn empty_object() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
+}
+
+fn read_limits(section: &Section<'_>) -> PluginLimits {
+    let standard = PluginLimits::default();
+    let Some(limits) = section.section("limits") else { return standard };
+    let millisecond = Duration::from_millis(1);
+    let read = PluginLimits {
+        // A guest of less than one megabyte does not even start; 4 GiB is all that 32 bits address.
+        memory: limits.size("memory", standard.memory, 1 << 20..=4 << 30),
+        time: limits.duration("time", standard.time, millisecond..=Duration::from_secs(60)),
+        batch_time: limits.duration(
+            "batch_time",
+            standard.batch_time,
+            millisecond..=Duration::from_secs(600),
+        ),
+        messages: limits.count("messages", standard.messages, 1..=65_536),
+        output: limits.size("output", standard.output, 1 << 10..=1 << 30),
+        log_lines: limits.count("log_lines", standard.log_lines, 0..=1_000_000),
+        log_line: limits.size("log_line", standard.log_line, 16..=1 << 20),
+    };
+    limits.finish();
+    read
+}

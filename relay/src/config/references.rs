@@ -1,0 +1,166 @@
+//! Names that one part uses for another have to exist, and what nobody uses is worth a warning.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codes;
+use super::document::{Spot, Text};
+use super::model::{SinkConfig, SourceConfig};
+use super::pipeline::ReadPipeline;
+use super::plugin::ReadPlugin;
+use super::section::Section;
+use super::source::Named;
+use super::values::did_you_mean;
+
+pub(super) fn check(
+    root: &Section<'_>,
+    sources: &Named<SourceConfig>,
+    sinks: &Named<SinkConfig>,
+    plugins: &BTreeMap<String, ReadPlugin>,
+    pipelines: &BTreeMap<String, ReadPipeline>,
+) {
+    if pipelines.is_empty() {
+        let message = "no pipeline is configured, so there is nothing to run".to_owned();
+        let allowed = "add [pipeline.NAME] with a source and its sinks";
+        root.document.reference(codes::NO_PIPELINE, &Spot::default(), message, allowed);
+    }
+    let source_names: Vec<&str> = sources.spots.keys().map(String::as_str).collect();
+    let sink_names: Vec<&str> = sinks.spots.keys().map(String::as_str).collect();
+    let plugin_names: Vec<&str> = plugins.keys().map(String::as_str).collect();
+    for (name, pipeline) in pipelines {
+        let user = User { root, pipeline: name };
+        if !pipeline.source.value.is_empty() {
+            user.check(
+                "source",
+                codes::NO_SUCH_SOURCE,
+                std::slice::from_ref(&pipeline.source),
+                &source_names,
+            );
+        }
+        user.check("plugin", codes::NO_SUCH_PLUGIN, &pipeline.plugins, &plugin_names);
+        user.check("sink", codes::NO_SUCH_SINK, &pipeline.sinks, &sink_names);
+        check_routes(root, name, pipeline);
+    }
+    // A misspelt name would make what it means look unused and out of reach: one mistake is told once.
+    let known = |it: &ReadPipeline| {
+        let named = |names: &[&str], used: &[String]| used.iter().all(|it| names.contains(&it.as_str()));
+        source_names.contains(&it.config.source.as_str())
+            && named(&plugin_names, &it.config.plugins)
+            && named(&sink_names, &it.config.sinks)
+    };
+    if !pipelines.values().all(known) {
+        return;
+    }
+    for (name, plugin) in plugins {
+        check_grants(root, name, plugin, pipelines, &sink_names);
+    }
+    warn_of_unused(root, sources, sinks, plugins, pipelines);
+}
+
+struct User<'a> {
+    root: &'a Section<'a>,
+    pipeline: &'a str,
+}
+
+impl User<'_> {
+    fn check(&self, noun: &str, code: &'static str, used: &[Text], configured: &[&str]) {
+        let mut seen = BTreeSet::new();
+        for name in used {
+            if !configured.contains(&name.value.as_str()) {
+                let message = format!(
+                    "pipeline {:?} names the {noun} {:?}, which is not configured",
+                    self.pipeline, name.value
+                );
+                self.root.document.reference(
+                    code,
+                    &name.spot,
+                    message,
+                    configured_words(&name.value, configured),
+                );
+            } else if !seen.insert(name.value.as_str()) {
+                let message = format!("pipeline {:?} names the {noun} {:?} twice", self.pipeline, name.value);
+                self.root.document.error(codes::TWICE, &name.spot, message, "");
+            }
+        }
+    }
+}
+
+fn check_routes(root: &Section<'_>, name: &str, pipeline: &ReadPipeline) {
+    let sinks: Vec<&str> = pipeline.config.sinks.iter().map(String::as_str).collect();
+    for route in &pipeline.routes {
+        if !sinks.contains(&route.value.as_str()) {
+            let message =
+                format!("pipeline {name:?} has a route for {:?}, which is not one of its sinks", route.value);
+            let allowed = format!("its sinks: {}{}", sinks.join(", "), did_you_mean(&route.value, &sinks));
+            root.document.reference(codes::ROUTE_SINK, &route.spot, message, allowed);
+        }
+    }
+}
+
+/// A plugin reaches the sinks of the pipelines that use it, and no others.
+fn check_grants(
+    root: &Section<'_>,
+    name: &str,
+    plugin: &ReadPlugin,
+    pipelines: &BTreeMap<String, ReadPipeline>,
+    configured: &[&str],
+) {
+    let users = || pipelines.values().filter(|it| it.config.plugins.iter().any(|it| it == name));
+    let reachable: BTreeSet<&str> =
+        users().flat_map(|it| it.config.sinks.iter().map(String::as_str)).collect();
+    let used = users().next().is_some();
+    let sinks: Vec<&str> = if used { reachable.into_iter().collect() } else { configured.to_vec() };
+    for grant in &plugin.grants {
+        if sinks.contains(&grant.value.as_str()) {
+            continue;
+        }
+        let message = if configured.contains(&grant.value.as_str()) {
+            format!(
+                "plugin {name:?} is granted the sink {:?}, which no pipeline that uses the plugin has",
+                grant.value
+            )
+        } else {
+            format!("plugin {name:?} is granted the sink {:?}, which is not configured", grant.value)
+        };
+        let allowed = format!("allowed: {}{}", sinks.join(", "), did_you_mean(&grant.value, &sinks));
+        root.document.reference(codes::GRANT, &grant.spot, message, allowed);
+    }
+}
+
+fn warn_of_unused(
+    root: &Section<'_>,
+    sources: &Named<SourceConfig>,
+    sinks: &Named<SinkConfig>,
+    plugins: &BTreeMap<String, ReadPlugin>,
+    pipelines: &BTreeMap<String, ReadPipeline>,
+) {
+    if pipelines.is_empty() {
+        return;
+    }
+    let configs = || pipelines.values().map(|it| &it.config);
+    let warn = |code, noun: &str, name: &str, spot: &Spot| {
+        let message = format!("no pipeline uses the {noun} {name:?}");
+        root.document.warning(code, spot, message, "use it, or remove it");
+    };
+    for (name, spot) in &sources.spots {
+        if configs().all(|it| it.source != *name) {
+            warn(codes::UNUSED_SOURCE, "source", name, spot);
+        }
+    }
+    for (name, spot) in &sinks.spots {
+        if configs().all(|it| !it.sinks.contains(name)) {
+            warn(codes::UNUSED_SINK, "sink", name, spot);
+        }
+    }
+    for (name, plugin) in plugins {
+        if configs().all(|it| !it.plugins.contains(name)) {
+            warn(codes::UNUSED_PLUGIN, "plugin", name, &plugin.spot);
+        }
+    }
+}
+
+fn configured_words(word: &str, configured: &[&str]) -> String {
+    match configured {
+        [] => "none is configured".to_owned(),
+        _ => format!("configured: {}{}", configured.join(", "), did_you_mean(word, configured)),
+    }
+}

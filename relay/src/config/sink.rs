@@ -1,0 +1,41 @@
+//! `[sink.NAME]`
+
+#[cfg(feature = "http")]
+mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+
+use std::collections::BTreeMap;
+
+use super::model::SinkConfig;
+use super::section::Section;
+use super::source::{Named, read_type};
+
+const TYPES: &[&str] = &["http", "kafka", "nats", "stdout"];
+
+pub(super) fn read_all(root: &Section<'_>) -> Named<SinkConfig> {
+    let mut all = Named { spots: BTreeMap::new(), adapters: BTreeMap::new() };
+    for (name, section) in root.named("sink") {
+        all.spots.insert(name.value.clone(), name.spot.clone());
+        if let Some(adapter) = read_adapter(&name.value, &section) {
+            all.adapters.insert(name.value, adapter);
+        }
+    }
+    all
+}
+
+fn read_adapter(name: &str, section: &Section<'_>) -> Option<SinkConfig> {
+    let adapter = match read_type(section, "sink", TYPES)?.as_str() {
+        #[cfg(feature = "http")]
+        "http" => SinkConfig::Http(http::read(name, section)),
+        #[cfg(feature = "kafka")]
+        "kafka" => SinkConfig::Kafka(kafka::read(name, section)),
+        #[cfg(feature = "nats")]
+        "nats" => SinkConfig::Nats(nats::read(name, section)),
+        _ => SinkConfig::Stdout,
+    };
+    section.finish();
+    Some(adapter)
+}

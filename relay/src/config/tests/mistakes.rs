@@ -1,0 +1,239 @@
+//! Each mistake has its code and its place, and all are found at once.
+
+use super::{PIPELINE, POSTGRES, STDOUT, read, with};
+
+/// What is wrong in `text`: code, line, column and path of each, in order.
+fn found(text: &str) -> Vec<(&'static str, usize, usize, String)> {
+    let place = |it: crate::config::Diagnostic| {
+        let place = it.place.expect("a place");
+        (it.code, place.line, place.column, it.path)
+    };
+    read(text).expect_err(text).into_iter().map(place).collect()
+}
+
+#[track_caller]
+fn assert_one(text: &str, code: &str, line: usize, column: usize, path: &str) {
+    assert_eq!(found(text), [(code, line, column, path.to_owned())], "in\n{text}");
+}
+
+/// Mistakes in keys of a pipeline, in line 10.
+#[test]
+fn a_wrong_value_is_found_where_it_stands() {
+    let table = [
+        ("on_ded = \"block\"", "C003", 1, "pipeline.orders.on_ded"),
+        ("plugins = \"redact\"", "C005", 11, "pipeline.orders.plugins"),
+        ("plugins = [1]", "C005", 12, "pipeline.orders.plugins[0]"),
+        ("retry = { attempts = 0 }", "C006", 22, "pipeline.orders.retry.attempts"),
+        ("retry = { attempts = -1 }", "C006", 22, "pipeline.orders.retry.attempts"),
+        ("retry = { attempts = 1.5 }", "C005", 22, "pipeline.orders.retry.attempts"),
+        ("retry = { first = \"1 h\", max = \"1 s\" }", "C019", 9, "pipeline.orders.retry"),
+        ("retry = { first = 200 }", "C007", 19, "pipeline.orders.retry.first"),
+        ("retry = { first = \"200\" }", "C007", 19, "pipeline.orders.retry.first"),
+        ("retry = { first = \"5 m\" }", "C007", 19, "pipeline.orders.retry.first"),
+        ("retry = { frist = \"5 s\" }", "C003", 11, "pipeline.orders.retry.frist"),
+        ("grace = \"2 h\"", "C006", 9, "pipeline.orders.grace"),
+        ("batch = { bytes = 8 }", "C008", 19, "pipeline.orders.batch.bytes"),
+        ("window = { bytes = \"64 MiBs\" }", "C008", 20, "pipeline.orders.window.bytes"),
+        ("on_dead = \"${NOT_SET}\"", "C009", 11, "pipeline.orders.on_dead"),
+        ("on_dead = \"${NOT SET}\"", "C010", 11, "pipeline.orders.on_dead"),
+        ("on_dead = \"blok\"", "C013", 11, "pipeline.orders.on_dead"),
+        ("on_dead = \"park_key\"", "C027", 11, "pipeline.orders.on_dead"),
+        ("route = { out = \"{key}\" }", "C018", 17, "pipeline.orders.route.out"),
+        ("route = { out = \"{\" }", "C018", 17, "pipeline.orders.route.out"),
+        ("route = { other = \"x\" }", "C024", 11, "pipeline.orders.route.other"),
+        ("plugins = [\"redact\"]", "C022", 12, "pipeline.orders.plugins[0]"),
+        ("on_dead = \"block\"\non_dead = \"block\"", "C002", 1, ""),
+        ("on_dead = block", "C002", 11, ""),
+    ];
+    for (line, code, column, path) in table {
+        let text = with(line);
+        let number = if line.contains('\n') { 11 } else { 10 };
+        assert_one(&text, code, number, column, path);
+    }
+}
+
+#[test]
+fn a_wrong_source_is_found_where_it_stands() {
+    let table = [
+        ("type = \"postgers\"", "C012", 2, 8, "source.shop.type"),
+        ("start = \"nwo\"", "C013", 4, 9, "source.shop.start"),
+        ("url = \"mysql://localhost\"", "C016", 3, 7, "source.shop.url"),
+        ("url = \"file:/not/there\"", "C011", 3, 7, "source.shop.url"),
+        ("url = \"${NOT_SET:?where}\"", "C009", 3, 7, "source.shop.url"),
+    ];
+    for (line, code, number, column, path) in table {
+        let key = line.split_once(' ').unwrap().0;
+        let replaced: Vec<_> =
+            POSTGRES.lines().map(|it| if it.starts_with(key) { line } else { it }).collect();
+        let text = format!("{}\n{STDOUT}{PIPELINE}", replaced.join("\n"));
+        assert_one(&text, code, number, column, path);
+    }
+    let table = [
+        ("type = \"postgres\"\n", "C004", 1, 9, "source.shop"),
+        ("url = \"postgres://localhost/shop\"\n", "C004", 1, 9, "source.shop"),
+        ("start = \"now\"\n", "C017", 1, 9, "source.shop"),
+    ];
+    for (line, code, number, column, path) in table {
+        let text = format!("{}{STDOUT}{PIPELINE}", POSTGRES.replace(line, ""));
+        assert_one(&text, code, number, column, path);
+    }
+    let table = [
+        ("table = \"a.b.c\"", "C016", 9, "source.shop.table"),
+        ("columns = { key = \"\" }", "C016", 19, "source.shop.columns.key"),
+        ("columns = { keys = \"x\" }", "C003", 13, "source.shop.columns.keys"),
+        ("poll_idle = \"1 h\"", "C006", 13, "source.shop.poll_idle"),
+    ];
+    for (line, code, column, path) in table {
+        assert_one(&format!("{POSTGRES}{line}\n{STDOUT}{PIPELINE}"), code, 5, column, path);
+    }
+}
+
+#[test]
+fn a_wrong_sink_is_found_where_it_stands() {
+    let table = [
+        ("type = \"kafka\"", "C004", 5, 7, "sink.out"),
+        ("type = \"kafka\"\nbrokers = [\"localhost\"]", "C016", 7, 12, "sink.out.brokers[0]"),
+        ("type = \"kafka\"\nbrokers = [\"kafka://a:1\"]", "C016", 7, 12, "sink.out.brokers[0]"),
+        (
+            "type = \"kafka\"\nbrokers = [\"a:1\"]\ncompression = \"lz\"",
+            "C013",
+            8,
+            15,
+            "sink.out.compression",
+        ),
+        (
+            "type = \"kafka\"\nbrokers = [\"a:1\"]\nproperties = { acks = 1 }",
+            "C028",
+            8,
+            16,
+            "sink.out.properties.acks",
+        ),
+        ("type = \"nats\"", "C004", 5, 7, "sink.out"),
+        ("type = \"nats\"\nservers = [\"localhost:4222\"]", "C016", 7, 12, "sink.out.servers[0]"),
+        ("type = \"nats\"\nservers = [\"nats://u:p@a\"]", "C016", 7, 12, "sink.out.servers[0]"),
+        ("type = \"nats\"\nservers = [\"nats://a\"]\nuser = \"u\"", "C004", 5, 7, "sink.out"),
+        (
+            "type = \"nats\"\nservers = [\"nats://a\"]\ntoken = \"t\"\ncredentials = \"c\"",
+            "C019",
+            5,
+            7,
+            "sink.out",
+        ),
+        ("type = \"http\"", "C004", 5, 7, "sink.out"),
+        ("type = \"http\"\nurl = \"ftp://a\"", "C016", 7, 7, "sink.out.url"),
+        ("type = \"http\"\nurl = \"http://u:p@a\"", "C016", 7, 7, "sink.out.url"),
+        ("type = \"http\"\nurl = \"http://a/?b\"", "C016", 7, 7, "sink.out.url"),
+        ("type = \"http\"\nurl = \"http://a\"\nmethod = \"post\"", "C013", 8, 10, "sink.out.method"),
+        (
+            "type = \"http\"\nurl = \"http://a\"\nheaders = { \"a b\" = \"c\" }",
+            "C013",
+            8,
+            13,
+            "sink.out.headers.a b",
+        ),
+        (
+            "type = \"http\"\nurl = \"http://a\"\nsign = { secret = \"whsec_?\" }",
+            "C013",
+            8,
+            19,
+            "sink.out.sign.secret",
+        ),
+        ("type = \"http\"\nurl = \"http://a\"\nsign = {}", "C004", 8, 8, "sink.out.sign"),
+        ("type = \"stdout\"\nurl = \"x\"", "C003", 7, 1, "sink.out.url"),
+    ];
+    for (lines, code, number, column, path) in table {
+        assert_one(&format!("{POSTGRES}[sink.out]\n{lines}\n{PIPELINE}"), code, number, column, path);
+    }
+}
+
+#[test]
+fn names_that_one_part_uses_for_another_have_to_exist() {
+    let text = with("").replace("\"shop\"", "\"shp\"").replace("[\"out\"]", "[\"out\", \"oot\", \"out\"]");
+    let all = found(&text);
+    assert_eq!(
+        all,
+        [
+            ("C020", 8, 10, "pipeline.orders.source".to_owned()),
+            ("C021", 9, 17, "pipeline.orders.sinks[1]".to_owned()),
+            ("C026", 9, 24, "pipeline.orders.sinks[2]".to_owned()),
+        ]
+    );
+    let other = "[sink.other]\ntype = \"stdout\"\n";
+    let plugin = "[plugin.redact]\ncomponent = \"redact.wasm\"\ngrant = { other = [\"x\"] }\n";
+    let text = with(&format!("plugins = [\"redact\"]\n{other}{plugin}"));
+    assert_eq!(
+        found(&text),
+        [("C031", 11, 7, "sink.other".to_owned()), ("C023", 15, 11, "plugin.redact.grant.other".to_owned())]
+    );
+    assert_one(&format!("{POSTGRES}{STDOUT}"), "C025", 1, 1, "");
+    assert_one(&with("").replace("orders]", "Orders]"), "C015", 7, 11, "pipeline.Orders");
+    assert_one(&with("sink = 1"), "C003", 10, 1, "pipeline.orders.sink");
+    assert_one(&format!("{}[sinks.x]\n", with("")), "C003", 10, 2, "sinks");
+}
+
+#[test]
+fn what_is_close_is_suggested() {
+    let allowed = |text: &str| read(text).unwrap_err()[0].allowed.clone();
+    let kafak = with("").replace("stdout", "kafak");
+    assert_eq!(allowed(&kafak), "allowed: http, kafka, nats, stdout; did you mean \"kafka\"?");
+    assert_eq!(allowed(&with("on_dead = \"anything\"")), "allowed: block, skip_after_dead_letter");
+}
+
+#[test]
+fn a_secret_shows_up_in_no_screen_and_no_debug_output() {
+    let lines = [
+        "url = \"postgres://u:hunter2@h/d\"\ntabel = \"x\"",
+        "url = \"mysql://u:hunter2@h/d\"",
+        "url = \"hunter2\"",
+        "password = \"hunter2\"",
+        "url = postgres://u:hunter2@h/d",
+        "url = \"postgres://h/d\"\nstart = \"nwo\" # u:hunter2@h",
+    ];
+    for line in lines {
+        let key = line.split_once(' ').unwrap().0;
+        let source: String =
+            POSTGRES.lines().filter(|it| !it.starts_with(key)).map(|it| format!("{it}\n")).collect();
+        let source = if line.contains("start") { source.replace("start = \"now\"\n", "") } else { source };
+        let found = read(&format!("{source}{line}\n{STDOUT}{PIPELINE}")).unwrap_err();
+        assert!(!format!("{found:?}").contains("hunter2"), "{line}: {found:?}");
+    }
+    for sink in [
+        "type = \"kafka\"\nbrokers = [\"u:hunter2@h\"]",
+        "type = \"nats\"\nservers = [\"nats://u:hunter2@h\"]",
+        "type = \"http\"\nurl = \"http://u:hunter2@h\"",
+        "type = \"http\"\nurl = \"http://h\"\nheaders = { x-team = \"hunter2\", \"a b\" = \"c\" }",
+    ] {
+        let found = read(&with("").replace("type = \"stdout\"", sink)).unwrap_err();
+        assert!(!format!("{found:?}").contains("hunter2"), "{sink}: {found:?}");
+    }
+    let text = with("").replace("postgres://localhost/shop", "${DATABASE_URL}").replace(
+        "type = \"stdout\"",
+        "type = \"http\"\nurl = \"http://a\"\nsign = { secret = \"hunter2\" }\nheaders = { a = \"hunter2\" }",
+    );
+    let config = read(&text).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn every_key_is_documented() {
+    let documented = include_str!("../../../docs/configuration.md");
+    let postgres = POSTGRES.replace("[source.shop]\n", "[source.shop]\nx = 1\ncolumns = { x = 1 }\n");
+    let rest = "x = 1\nplugins = [\"p\"]\nretry = { x = 1 }\nbatch = { x = 1 }\nwindow = { x = 1 }
+        [source.file]\ntype = \"sqlite\"\npath = \"a\"\nstart = \"now\"\nx = 1
+        [sink.k]\ntype = \"kafka\"\nbrokers = [\"a:1\"]\nx = 1
+        [sink.n]\ntype = \"nats\"\nservers = [\"nats://a\"]\nx = 1
+        [sink.h]\ntype = \"http\"\nurl = \"http://a\"\nsign = { secret = \"a\", x = 1 }\nx = 1
+        [plugin.p]\ncomponent = \"a\"\nlimits = { x = 1 }\nx = 1
+        [admin]\nx = 1";
+    let found = read(&format!("{postgres}{STDOUT}{PIPELINE}{rest}")).unwrap_err();
+    assert_eq!(found.iter().filter(|it| it.code == "C003").count(), 14, "{found:#?}");
+    for diagnostic in found.iter().filter(|it| it.code == "C003") {
+        let keys = diagnostic.allowed.strip_prefix("allowed: ").unwrap();
+        for key in keys.split(';').next().unwrap().split(", ") {
+            assert!(
+                documented.contains(&format!("`{key}`")) || documented.contains(&format!("{key} =")),
+                "{key}"
+            );
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Makes a component of a plugin's crate: cargo compiles, `wit-component` wraps, nothing else to install.
+
+mod cargo;
+mod compile;
+mod component;
+mod error;
+mod file;
+mod package;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use component::Component;
+use package::Package;
+
+pub use error::BuildError;
+
+/// A built component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The component file.
+    pub component: PathBuf,
+    /// Its bytes.
+    pub size: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub digest: String,
+    /// The interfaces it uses, such as `relay:plugin/log@0.1.0`: all that it can reach.
+    pub imports: Vec<String>,
+    /// The interfaces it offers, `relay:plugin/transform@…` among them.
+    pub exports: Vec<String>,
+    /// How long it took, compilation included.
+    pub duration: Duration,
+}
+
+/// Builds the plugin in `dir` and writes its component to `out`, by default `dir/NAME.wasm`.
+///
+/// The file appears whole: whoever watches the folder sees the old one or the new one. Nothing is required of
+/// the crate's own profile. Blocks until cargo is done; the first build of a crate takes a minute, the next
+/// ones about a second.
+///
+/// # Errors
+/// A [`BuildError`] with a stable code; the file at `out` is then as it was.
+pub fn build(dir: &Path, out: Option<&Path>) -> Result<Built, BuildError> {
+    build_with_progress(dir, out, &mut |_| {})
+}
+
+/// [`build`], handing each line that cargo writes meanwhile to `progress`.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with_progress(
+    dir: &Path,
+    out: Option<&Path>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Built, BuildError> {
+    let started = Instant::now();
+    let package = Package::read(dir)?;
+    let module = compile::compile(&package, progress)?;
+    let Component { bytes, imports, exports } = Component::of_module(&package.name, &file::read(&module)?)?;
+    let path = out.map_or_else(|| dir.join(format!("{}.wasm", package.name)), Path::to_path_buf);
+    file::replace(&path, &bytes)?;
+    Ok(Built {
+        size: bytes.len() as u64,
+        digest: file::digest(&bytes),
+        component: path,
+        imports,
+        exports,
+        duration: started.elapsed(),
+    })
+}

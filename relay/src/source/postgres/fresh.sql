@@ -1,0 +1,1 @@
+SELECT {columns} FROM {table} WHERE txid >= {xmax} ORDER BY txid LIMIT {limit}

@@ -1,0 +1,10 @@
+SELECT pg_current_snapshot()::text,
+       pg_current_wal_insert_lsn()::text,
+       ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint,
+       set_config('statement_timeout', '{statement_timeout}', true),
+       set_config('enable_sort', 'off', true),
+       set_config('enable_seqscan', 'off', true),
+       set_config('enable_bitmapscan', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true),
+       set_config('jit', 'off', true),
+       set_config('bytea_output', 'hex', true)
