@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -211,9 +212,15 @@ impl Kafka {
     /// # Errors
     /// [`StackError::Client`] when the broker does not answer.
     pub async fn count(&self, topic: &str) -> Result<i64, StackError> {
-        let consumer = self.consumer()?;
-        let topic = topic.to_owned();
-        blocking(move || Ok(ends(&consumer, &topic)?.iter().map(|(_, low, high)| high - low).sum())).await
+        self.counter(topic)?.count().await
+    }
+
+    /// Counts a topic often, over one connection.
+    ///
+    /// # Errors
+    /// [`StackError::Client`] when a client cannot be made.
+    pub fn counter(&self, topic: &str) -> Result<TopicCounter, StackError> {
+        Ok(TopicCounter { consumer: Arc::new(self.consumer()?), topic: topic.to_owned() })
     }
 
     /// Ends it with SIGKILL.
@@ -257,6 +264,23 @@ impl Kafka {
 
     fn consumer(&self) -> Result<BaseConsumer, StackError> {
         self.client().create().map_err(StackError::client("creating a Kafka consumer"))
+    }
+}
+
+/// Counts one topic.
+pub struct TopicCounter {
+    consumer: Arc<BaseConsumer>,
+    topic: String,
+}
+
+impl TopicCounter {
+    /// As [`Kafka::count`].
+    ///
+    /// # Errors
+    /// [`StackError::Client`] when the broker does not answer.
+    pub async fn count(&self) -> Result<i64, StackError> {
+        let (consumer, topic) = (Arc::clone(&self.consumer), self.topic.clone());
+        blocking(move || Ok(ends(&consumer, &topic)?.iter().map(|(_, low, high)| high - low).sum())).await
     }
 }
 

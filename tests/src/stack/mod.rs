@@ -28,7 +28,7 @@ pub(crate) mod processes {
 
 pub use error::StackError;
 pub use http_receiver::{Answer, HttpReceiver, ReceivedRequest};
-pub use kafka::{Kafka, Record, shared_kafka};
+pub use kafka::{Kafka, Record, TopicCounter, shared_kafka};
 pub use nats::{Nats, StoredMessage, shared_nats};
 pub use ports::free_port;
 pub use postgres::{Postgres, shared_postgres};
