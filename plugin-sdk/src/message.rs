@@ -40,7 +40,6 @@ impl Message {
     /// A message without an address: on to the pipeline's next plugin as an event with this key, body and
     /// headers, and after the last plugin by the pipeline's own route.
     #[must_use]
-    #[expect(clippy::should_implement_trait, reason = "an associated function without self, not an iterator")]
     pub fn next() -> Self {
         Self::addressed(None)
     }

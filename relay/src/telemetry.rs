@@ -1,1 +1,22 @@
-//! Names of metrics.
+//! Names of metrics and of their labels. Every name carries its unit; counters end in `_total`.
+
+/// Counter: deliveries acknowledged by the sink. Labels: pipeline, sink.
+pub const DELIVERED: &str = "relay_deliveries_total";
+/// Counter: events done without a delivery. Labels: pipeline, sink.
+pub const DISCARDED: &str = "relay_events_discarded_total";
+/// Counter: events read from the outbox. Labels: pipeline, sink.
+pub const READ: &str = "relay_events_read_total";
+/// Counter: failed attempts and outages by code. Labels: pipeline, sink, code.
+pub const FAILURES: &str = "relay_failures_total";
+/// Gauge: events between settled progress and the newest read. Labels: pipeline, sink.
+pub const WINDOW: &str = "relay_window_events";
+/// Gauge: parked, blocked and blocking dead events. Labels: pipeline, sink.
+pub const HELD: &str = "relay_held_events";
+/// Gauge: 1 while the sink is away. Labels: pipeline, sink.
+pub const OUTAGE: &str = "relay_sink_outage";
+/// Counter: settlements recorded. Labels: pipeline, sink.
+pub const SETTLEMENTS: &str = "relay_settlements_total";
+/// Counter: plugin generations that went live. Labels: pipeline, sink.
+pub const SWAPS: &str = "relay_plugin_swaps_total";
+/// Gauge: seconds from the event's own time to its acknowledgement, of the newest report. Labels: pipeline, sink.
+pub const AGE: &str = "relay_delivery_age_seconds";

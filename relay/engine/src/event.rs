@@ -107,11 +107,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) fn text<'a>(self, text: &'a str) -> &'a str {
+    pub(crate) fn text(self, text: &str) -> &str {
         &text[self.start as usize..self.end as usize]
     }
 
-    pub(crate) fn bytes<'a>(self, bytes: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn bytes(self, bytes: &[u8]) -> &[u8] {
         &bytes[self.start as usize..self.end as usize]
     }
 

@@ -165,10 +165,32 @@ impl From<AppError> for Failure {
         match error {
             AppError::Source(error) => error.into(),
             AppError::Store(error) => error.into(),
-            AppError::Plugin(error) => error.into(),
+            AppError::Plugins(errors) => plugins(errors.0),
+            AppError::Host(error) => Self::coded(Exit::Environment, "P110", error.to_string(), ""),
+            AppError::Build(error) => super::plugin::failed(error),
+            AppError::Admin(error) => {
+                Self::coded(Exit::Environment, error.code(), error.to_string(), "").because(&error)
+            }
+            AppError::Disproved(what) => {
+                let (code, causes, remedy) = (None, Vec::new(), String::new());
+                Self::Other(Report { exit: Exit::Failed, code, what, causes, remedy })
+            }
             AppError::Refused { code, what, remedy } => Self::Other(outside(code, what, &[], &remedy)),
         }
     }
+}
+
+/// The first plugin's error in full, and the others named beside it.
+fn plugins(errors: Vec<PluginError>) -> Failure {
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else {
+        return Failure::coded(Exit::Environment, "P110", "plugins can't be loaded".to_owned(), "");
+    };
+    let mut failure = Failure::from(first);
+    if let Failure::Other(report) = &mut failure {
+        report.remedy.extend(errors.map(|other| format!("\n   also {other}")));
+    }
+    failure
 }
 
 fn outside(code: &'static str, what: String, causes: &[String], remedy: &str) -> Report {

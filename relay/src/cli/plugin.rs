@@ -48,7 +48,7 @@ pub(super) fn screen(built: &Built) -> String {
     )
 }
 
-fn failed(error: BuildError) -> Failure {
+pub(super) fn failed(error: BuildError) -> Failure {
     let code = error.code();
     let words = error.to_string();
     // The screen shows the code once, in its own place.

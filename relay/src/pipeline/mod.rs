@@ -1,1 +1,16 @@
-//! The async shell: runs engines against ports.
+//! The async shell: runs the engine of each lane against its source, plugins, sink and store.
+//!
+//! A lane has an operating-system thread of its own with a current-thread runtime: plugins may take that thread
+//! for as long as their limits allow, and hold up no other lane. Its source reads ahead on the shared runtime.
+
+mod chain;
+mod lane;
+mod live;
+mod reader;
+mod session;
+mod settle;
+mod view;
+
+pub use chain::{Chain, Stage};
+pub use lane::{LaneEnd, LaneParts, LaneSettings, run};
+pub use view::{LaneState, LaneView, Views};

@@ -3,5 +3,6 @@
 pub mod build;
 pub mod host;
 mod port;
+pub mod reload;
 
 pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError};

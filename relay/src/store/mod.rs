@@ -1,13 +1,31 @@
 //! Stores: where progress, parked events and dead letters are kept.
+//!
+//! - [`memory`]: for tests and trials, gone with the process
+//! - `postgres`: a schema of its own, in the source's database or another
+//! - `sqlite`: tables of its own in the application's database file
+//!
+//! What the SQL stores share is private here: the text form of messages (`encoding`), the columns of an event
+//! (`rows`) and what a driver's error means (`fault`).
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod encoding;
+mod fault;
 pub mod memory;
 mod port;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod promotion;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod rows;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+pub use memory::MemoryStore;
 pub use port::{
-    DeadFilter, DeadLetter, HeldEvent, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
+    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
     Retried, RetryResult, Settlement, Store, StoreError,
 };
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;

@@ -58,13 +58,13 @@ pub trait Store: Send + Sync {
     /// How long until the next parked event of this lane is due; `None` when none is parked.
     fn next_due<'a>(&'a self, lane: &'a LaneId) -> BoxFuture<'a, Result<Option<Duration>, StoreError>>;
 
-    /// Carries out what operators asked for (see [`Store::request_retry`]); returns how many dead letters
-    /// became parked again.
+    /// Carries out what operators asked for (see [`Store::request_retry`]); returns the key of each dead letter
+    /// that became parked again.
     fn apply_requests<'a>(
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>>;
 
     /// Every lane that has a row.
     fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>>;
@@ -99,9 +99,20 @@ pub struct LaneRecord {
     pub position: Option<Position>,
     /// Digests of the plugins the last settlement was made with, in chain order.
     pub generation: Vec<String>,
-    /// Keys with parked, blocked or dead events, and how many of them.
-    pub held_keys: Vec<(KeyId, u64)>,
+    /// Keys with parked, blocked or dead events, each once.
+    pub held_keys: Vec<HeldKey>,
     /// Events parked or blocked.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// How many events of one key are in the side table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The key.
+    pub key: KeyId,
+    /// Parked and blocked ones.
     pub parked: u64,
     /// Dead letters.
     pub dead: u64,

@@ -1,5 +1,7 @@
 //! What people see: screens, errors and exit codes of the real binary.
 
+#![expect(clippy::unwrap_used, reason = "what tests share panics as tests do")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

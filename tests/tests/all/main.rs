@@ -2,11 +2,13 @@
 
 mod cli;
 mod end_to_end;
+mod journal;
 mod kill;
 mod layering;
 mod plugin_host;
 mod plugins;
 mod reload;
+mod sink_driver;
 mod sink_http;
 mod sink_kafka;
 mod sink_nats;

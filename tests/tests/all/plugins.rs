@@ -1,24 +1,115 @@
-//! The plugins of this repository, as components.
+//! The plugins of this repository, and what becomes of crates that are none, built from source.
+#![cfg(test)]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use relay::plugin::build::{self, Built};
+use relay::plugin::build::{self, BuildError, Built};
+use tempfile::TempDir;
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
-}
+const PLUGINS: [&str; 3] = ["cloudevents", "redact", "router"];
+/// A component above this is no longer small: a plugin's compilation and memory grow with it.
+const LARGEST: u64 = 256 << 10;
 
 fn build_into(folder: &Path, plugin: &str) -> Built {
-    let out = folder.join(format!("{plugin}.wasm"));
-    build::build(&repository().join("plugins").join(plugin), Some(&out)).unwrap()
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("plugins");
+    build::build(&plugins.join(plugin), Some(&folder.join(format!("{plugin}.wasm")))).unwrap()
+}
+
+/// A crate of its own, outside of any workspace.
+fn crate_of(crate_type: &str, source: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = format!(
+        "[package]\nname = \"hello\"\nedition = \"2024\"\n[lib]\ncrate-type = [\"{crate_type}\"]\n[workspace]\n"
+    );
+    fs::write(dir.path().join("Cargo.toml"), manifest).unwrap();
+    fs::create_dir(dir.path().join("src")).unwrap();
+    fs::write(dir.path().join("src/lib.rs"), source).unwrap();
+    dir
+}
+
+fn failure(dir: &Path) -> (&'static str, String) {
+    let error = build::build(dir, None).unwrap_err();
+    (error.code(), error.to_string())
 }
 
 #[test]
-fn every_plugin_builds_from_source_to_a_small_component() {
+fn every_plugin_builds_from_source_and_reaches_nothing_but_the_relay() {
     let folder = tempfile::tempdir().unwrap();
-    for plugin in ["router"] {
+    for plugin in PLUGINS {
         let built = build_into(folder.path(), plugin);
-        println!("{plugin}: {} KB in {:?}", built.size / 1024, built.duration);
-        assert_eq!(built.size, std::fs::metadata(&built.component).unwrap().len());
+        println!("{plugin}: {} KiB in {:?}", built.size >> 10, built.duration);
+        assert_eq!(built.exports, ["relay:plugin/transform@0.1.0"], "{plugin}");
+        let foreign: Vec<_> = built.imports.iter().filter(|it| !it.starts_with("relay:plugin/")).collect();
+        assert!(foreign.is_empty(), "{plugin} imports {foreign:?}");
+        assert_eq!(built.size, fs::metadata(&built.component).unwrap().len());
+        assert!(built.size <= LARGEST, "{plugin} has {} bytes", built.size);
+        assert_eq!(built.digest.len(), 64);
     }
+    let files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), PLUGINS.len(), "something was left behind: {files:?}");
+}
+
+#[test]
+fn the_same_source_gives_the_same_component() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (build_into(folder.path(), "router"), build_into(folder.path(), "router"));
+    assert_eq!(first.digest, second.digest);
+}
+
+#[test]
+fn a_folder_without_a_crate_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, told) = failure(dir.path());
+    assert_eq!(code, "P150");
+    assert!(told.contains(&dir.path().display().to_string()), "{told}");
+}
+
+#[test]
+fn a_manifest_that_cargo_cannot_read_is_told_in_cargos_words() {
+    let dir = crate_of("cdylib", "");
+    fs::write(dir.path().join("Cargo.toml"), "[package]\nname = 7\n").unwrap();
+    let (code, told) = failure(dir.path());
+    assert_eq!(code, "P151");
+    assert!(told.contains("name = 7"), "{told}");
+}
+
+#[test]
+fn a_crate_that_makes_no_module_is_told_what_to_add() {
+    let (code, told) = failure(crate_of("rlib", "").path());
+    assert_eq!(code, "P152");
+    assert!(told.contains("crate-type = [\"cdylib\", \"rlib\"]"), "{told}");
+}
+
+#[test]
+fn a_crate_that_does_not_compile_keeps_the_old_component() {
+    let dir = crate_of("cdylib", "fn broken() -> u32 { \"text\" }");
+    let old = dir.path().join("hello.wasm");
+    fs::write(&old, "old").unwrap();
+    let (code, told) = failure(dir.path());
+    assert_eq!(code, "P155");
+    assert!(told.contains("mismatched types") && told.contains("src/lib.rs:1"), "{told}");
+    assert!(!told.contains("Compiling"), "{told}");
+    assert_eq!(fs::read_to_string(old).unwrap(), "old");
+}
+
+#[test]
+fn a_module_that_is_not_a_plugin_is_refused() {
+    let (code, told) = failure(crate_of("cdylib", "").path());
+    assert_eq!(code, "P156");
+    assert!(told.contains("hello is not a relay plugin"), "{told}");
+    let foreign = "#[link(wasm_import_module = \"env\")] unsafe extern \"C\" { fn open() -> i32; }\n\
+                   #[unsafe(no_mangle)] pub extern \"C\" fn go() -> i32 { unsafe { open() } }";
+    let (code, told) = failure(crate_of("cdylib", foreign).path());
+    assert_eq!(code, "P156");
+    assert!(told.contains("env"), "{told}");
+}
+
+#[test]
+fn progress_is_told_while_cargo_works() {
+    let dir = crate_of("cdylib", "");
+    let mut lines = Vec::new();
+    let error = build::build_with_progress(dir.path(), None, &mut |line| lines.push(line.to_owned()));
+    assert!(matches!(error, Err(BuildError::NotPlugin { .. })), "{error:?}");
+    assert!(lines.iter().any(|line| line.contains("Compiling hello")), "{lines:?}");
 }

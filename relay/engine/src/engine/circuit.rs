@@ -75,9 +75,4 @@ impl Circuit {
             outage.probing = true;
         }
     }
-
-    /// Ends the outage without a probe: there is nothing to probe with.
-    pub(super) fn close(&mut self) {
-        *self = Self::Closed;
-    }
 }

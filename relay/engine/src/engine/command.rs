@@ -23,6 +23,8 @@ pub enum Command {
         /// One message.
         message: u32,
     },
+    /// Open the sink anew, with nothing to send; then call `sink_opened` or `sink_failed`.
+    Reopen,
     /// Record this in one transaction, then call `settled`.
     Settle(SettlePlan),
     /// Ask the store for parked events that are due, then call `retry`, also with none.

@@ -61,6 +61,7 @@ pub struct Lane {
     pub(super) ready_unsorted: bool,
     pub(super) in_flight: usize,
     pub(super) deliveries: u64,
+    first_batch: BatchId,
     next_batch: BatchId,
     unsettled_events: usize,
     unsettled_bytes: u64,
@@ -122,6 +123,7 @@ impl Lane {
             ready_unsorted: false,
             in_flight: 0,
             deliveries: 0,
+            first_batch,
             next_batch: first_batch,
             unsettled_events: 0,
             unsettled_bytes: 0,
@@ -180,7 +182,7 @@ impl Lane {
             let delivered = event.delivered;
             let index = u32::try_from(batch.events.len()).unwrap_or(u32::MAX);
             if let Plan::Halt(reason) = event.planned.plan {
-                let failure = Failure::new(crate::outcome::FailureClass::Retryable, "P109", reason);
+                let failure = Failure::new(crate::outcome::FailureClass::Retryable, "P162", reason);
                 let planned = PlannedEvent { plan: Plan::Fail(failure), ..event.planned };
                 push_planned(&mut batch, planned, event.attempts);
             } else if let Some(at) = push_planned(&mut batch, event.planned, event.attempts) {
@@ -239,6 +241,18 @@ impl Lane {
     #[must_use]
     pub fn holds(&self, batch: BatchId) -> bool {
         self.window.get(batch).is_some()
+    }
+
+    /// The number its first batch got, or will get.
+    #[must_use]
+    pub fn first_batch(&self) -> BatchId {
+        self.first_batch
+    }
+
+    /// The number its next batch will get.
+    #[must_use]
+    pub fn next_batch(&self) -> BatchId {
+        self.next_batch
     }
 
     /// Figures for operators.

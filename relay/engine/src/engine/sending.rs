@@ -185,8 +185,18 @@ impl Lane {
                 return Some(Command::Probe { batch: at.batch, message });
             }
         }
-        self.circuit.close();
-        None
+        self.circuit.start_probe();
+        Some(Command::Reopen)
+    }
+
+    /// Notes that the sink opened, in answer to [`Command::Reopen`].
+    pub fn sink_opened(&mut self) {
+        self.circuit.answered();
+    }
+
+    /// Notes that the sink can't be opened, at the start or in answer to [`Command::Reopen`].
+    pub fn sink_failed(&mut self, now: Time, failure: Failure) {
+        self.circuit.fail(now, failure, &mut self.jitter);
     }
 
     fn launch(&mut self, at: EventAt, limit: u32, messages: &mut Vec<u32>) {

@@ -225,6 +225,11 @@ impl World {
                         self.store.settled = self.read;
                     }
                 }
+                Command::Reopen if self.sink_up => self.lane.sink_opened(),
+                Command::Reopen => {
+                    let failure = Failure::new(FailureClass::Unavailable, "S200", "down");
+                    self.lane.sink_failed(self.now, failure);
+                }
                 Command::FetchDue { limit } => self.fetch(limit),
                 Command::Halted(reason) => return Err(format!("halted: {reason}")),
             }

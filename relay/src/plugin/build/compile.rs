@@ -10,17 +10,18 @@ use super::BuildError;
 use super::cargo::{TARGET, cargo, not_started};
 use super::package::{Package, same_file};
 
-/// Settings for a small and fast component, whatever the crate's own profile says.
+/// Settings for a small component, whatever the crate's own profile says.
 ///
-/// Measured on the router: with `opt-level = "s"` an event takes as long as with 3, in two thirds of the bytes;
-/// function names stay, so that the backtrace beside a dead letter can be read.
+/// Measured on the router: `opt-level = "z"` saves 1 % more bytes. Checks for overflow cost 3 % and turn a silent
+/// wrong number into a fault of one event. Function names would add a third: the place of a panic is in the log
+/// without them.
 const PROFILE: [&str; 7] = [
     "profile.release.opt-level=\"s\"",
     "profile.release.lto=\"fat\"",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
     "profile.release.debug=false",
-    "profile.release.strip=\"debuginfo\"",
+    "profile.release.strip=\"symbols\"",
     "profile.release.overflow-checks=true",
 ];
 

@@ -10,6 +10,7 @@ mod package;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use component::Component;
 use package::Package;
 
 pub use error::BuildError;
@@ -23,6 +24,10 @@ pub struct Built {
     pub size: u64,
     /// SHA-256 of the file, in hexadecimal.
     pub digest: String,
+    /// The interfaces it uses, such as `relay:plugin/log@0.1.0`: all that it can reach.
+    pub imports: Vec<String>,
+    /// The interfaces it offers, `relay:plugin/transform@…` among them.
+    pub exports: Vec<String>,
     /// How long it took, compilation included.
     pub duration: Duration,
 }
@@ -51,13 +56,15 @@ pub fn build_with_progress(
     let started = Instant::now();
     let package = Package::read(dir)?;
     let module = compile::compile(&package, progress)?;
-    let component = component::from_module(&package.name, &file::read(&module)?)?;
+    let Component { bytes, imports, exports } = Component::of_module(&package.name, &file::read(&module)?)?;
     let path = out.map_or_else(|| dir.join(format!("{}.wasm", package.name)), Path::to_path_buf);
-    file::replace(&path, &component)?;
+    file::replace(&path, &bytes)?;
     Ok(Built {
-        size: component.len() as u64,
-        digest: file::digest(&component),
+        size: bytes.len() as u64,
+        digest: file::digest(&bytes),
         component: path,
+        imports,
+        exports,
         duration: started.elapsed(),
     })
 }

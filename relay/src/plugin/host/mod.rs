@@ -1,5 +1,32 @@
 //! Runs plugins as WebAssembly components in wasmtime.
+//!
+//! [`PluginHost::load`] turns a file into a [`Generation`](crate::plugin::Generation): it refuses whatever this
+//! relay does not serve before any of the plugin's code runs, asks the plugin to describe itself and to accept
+//! its configuration, and hands out one instance per lane. A call that faults leaves nothing behind: its
+//! instance is dropped, and the batch runs again one event at a time.
 
+mod build;
 mod config;
+mod contract;
+mod deadline;
+mod engine;
+mod fault;
+mod generation;
+mod guest;
+mod instance;
+mod load;
+mod memory;
+mod output;
+mod runner;
+mod state;
+mod ticker;
+mod v0_1;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use build::{Build, Digest};
 pub use config::{PluginConfig, PluginLimits};
+pub use load::{HostError, PluginHost};

@@ -188,11 +188,14 @@ fn wrong_type(
     if allowed.contains(&found) {
         return Ok(());
     }
-    let name = identifier(column);
+    let (name, wanted) = (identifier(column), allowed.first().unwrap_or(&"text"));
     Err(refused(
         COLUMNS,
         format!("column {name} of {} is of type {found}, not {}", table_name(config), allowed.join(" or ")),
-        format!("run: ALTER TABLE {} ALTER COLUMN {name} TYPE {};", table_name(config), allowed[0]),
+        format!(
+            "run: ALTER TABLE {} ALTER COLUMN {name} TYPE {wanted} USING {name}::{wanted};",
+            table_name(config)
+        ),
     ))
 }
 

@@ -1,5 +1,12 @@
-//! SQLite by polling.
+//! SQLite by polling: one writer at a time, so the order of an AUTOINCREMENT key is the order of commits.
 
 mod config;
+mod ddl;
+mod failure;
+mod inspect;
+mod rows;
+mod source;
 
 pub use config::SqliteSourceConfig;
+pub use ddl::ddl;
+pub use source::SqliteSource;

@@ -1,0 +1,199 @@
+//! Makes lanes from the configuration and runs each on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use relay_engine::engine::{LaneConfig, OnDead, RetryPolicy};
+use relay_engine::route::{Grant, Router, SinkKind, SinkRoute, Template};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::AppError;
+use crate::config::{self, Config, PipelineConfig, SinkConfig, SourceAdapter};
+use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, Stage, Views};
+use crate::plugin::LiveGeneration;
+use crate::sink::{Reports, Sink};
+use crate::source::Source;
+use crate::store::{LaneId, Store};
+
+/// Messages that a sink without ordered prefixes is handed ahead of their answers.
+const IN_FLIGHT: usize = 1_024;
+
+/// What all lanes of a process share.
+pub(super) struct Shared<'a> {
+    pub(super) config: &'a Config,
+    pub(super) live: &'a BTreeMap<String, LiveGeneration>,
+    pub(super) stores: &'a BTreeMap<String, Arc<dyn Store>>,
+    pub(super) owner: &'a str,
+    pub(super) views: &'a Views,
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl Shared<'_> {
+    /// Every lane of every pipeline.
+    pub(super) fn lanes(&self) -> Result<Vec<LaneParts>, AppError> {
+        let mut lanes = Vec::new();
+        for pipeline in self.config.pipelines.values() {
+            for sink in &pipeline.sinks {
+                lanes.push(self.lane(pipeline, sink)?);
+            }
+        }
+        Ok(lanes)
+    }
+
+    fn lane(&self, pipeline: &PipelineConfig, sink: &str) -> Result<LaneParts, AppError> {
+        let missing = |what: &str, name: &str| AppError::Refused {
+            code: "C021",
+            what: format!("pipeline {:?} names the {what} {name:?}, which is not configured", pipeline.name),
+            remedy: "run relay check".to_owned(),
+        };
+        let source = self.config.sources.get(&pipeline.source).ok_or_else(|| missing("source", &pipeline.source))?;
+        let sink_config = self.config.sinks.get(sink).ok_or_else(|| missing("sink", sink))?.clone();
+        let store = self.stores.get(&pipeline.source).ok_or_else(|| missing("source", &pipeline.source))?;
+        let router = router(self.config, pipeline, sink)?.ok_or_else(|| missing("sink", sink))?;
+        let mut stages = Vec::with_capacity(pipeline.plugins.len());
+        for name in &pipeline.plugins {
+            let live = self.live.get(name).ok_or_else(|| missing("plugin", name))?.clone();
+            let grant = self.config.plugins.get(name).map(|it| it.grant.clone()).unwrap_or_default();
+            stages.push(Stage::new(live, Grant::new(grant))?);
+        }
+        let adapter = source.adapter.clone();
+        let in_flight = in_flight(&sink_config);
+        Ok(LaneParts {
+            id: LaneId { pipeline: pipeline.name.clone(), sink: sink.to_owned() },
+            settings: settings(pipeline, in_flight, source.start.into(), self.owner),
+            source: Box::new(move || make_source(&adapter)),
+            sink: { let name = sink.to_owned(); Box::new(move |reports| make_sink(&name, &sink_config, reports)) },
+            chain: Chain::new(pipeline.source.clone(), router, stages),
+            store: Arc::clone(store),
+            shared: Handle::current(),
+            views: self.views.clone(),
+            stop: self.stop.child_token(),
+        })
+    }
+}
+
+fn settings(
+    pipeline: &PipelineConfig,
+    in_flight: usize,
+    start: crate::source::Start,
+    owner: &str,
+) -> LaneSettings {
+    LaneSettings {
+        engine: LaneConfig {
+            ordered_prefix: false,
+            window_events: pipeline.window.events,
+            window_bytes: pipeline.window.bytes as u64,
+            in_flight,
+            retry: RetryPolicy {
+                first: pipeline.retry.first,
+                max: pipeline.retry.max,
+                attempts: pipeline.retry.attempts,
+            },
+            on_dead: match pipeline.on_dead {
+                config::OnDead::Block => OnDead::Block,
+                config::OnDead::SkipAfterDeadLetter => OnDead::SkipAfterDeadLetter,
+            },
+            settle_every: pipeline.settle_interval,
+        },
+        batch: pipeline.batch,
+        start,
+        owner: owner.to_owned(),
+        grace: pipeline.grace,
+    }
+}
+
+fn router(config: &Config, pipeline: &PipelineConfig, own: &str) -> Result<Option<Router>, AppError> {
+    let mut routes = Vec::with_capacity(pipeline.sinks.len());
+    for name in &pipeline.sinks {
+        let Some(sink) = config.sinks.get(name) else { return Ok(None) };
+        let text = pipeline.routes.get(name).map_or("", String::as_str);
+        let template: Template = text.parse().map_err(|error| AppError::Refused {
+            code: "R407",
+            what: format!("the route of sink {name:?} in pipeline {:?}: {error}", pipeline.name),
+            remedy: "run relay check".to_owned(),
+        })?;
+        routes.push(SinkRoute { name: name.clone(), kind: kind(sink), template });
+    }
+    Ok(Router::new(routes, own))
+}
+
+fn kind(sink: &SinkConfig) -> SinkKind {
+    match sink {
+        #[cfg(feature = "http")]
+        SinkConfig::Http(_) => SinkKind::Http,
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(_) => SinkKind::Kafka,
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(_) => SinkKind::Nats,
+        SinkConfig::Stdout => SinkKind::Stdout,
+    }
+}
+
+/// A sink that is handed more than it works on at once only holds it longer: twice its own concurrency keeps it
+/// busy while answers travel.
+fn in_flight(sink: &SinkConfig) -> usize {
+    match sink {
+        #[cfg(feature = "http")]
+        SinkConfig::Http(config) => config.concurrency * 2,
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(_) => usize::MAX,
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(config) => config.in_flight * 2,
+        SinkConfig::Stdout => IN_FLIGHT,
+    }
+}
+
+fn make_source(adapter: &SourceAdapter) -> Box<dyn Source> {
+    match adapter {
+        #[cfg(feature = "postgres")]
+        SourceAdapter::Postgres(config) => Box::new(crate::source::postgres::PostgresSource::new(config.clone())),
+        #[cfg(feature = "sqlite")]
+        SourceAdapter::Sqlite(config) => Box::new(crate::source::sqlite::SqliteSource::new(config.clone())),
+    }
+}
+
+fn make_sink(name: &str, sink: &SinkConfig, reports: Reports) -> Box<dyn Sink> {
+    match sink {
+        #[cfg(feature = "http")]
+        SinkConfig::Http(config) => Box::new(crate::sink::http::HttpSink::new(config.clone(), reports)),
+        #[cfg(feature = "kafka")]
+        SinkConfig::Kafka(config) => Box::new(crate::sink::kafka::KafkaSink::new(config.clone(), reports)),
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(config) => Box::new(crate::sink::nats::NatsSink::new(config.clone(), reports)),
+        SinkConfig::Stdout => Box::new(crate::sink::stdout::StdoutSink::new(name.to_owned(), reports)),
+    }
+}
+
+/// Runs a lane on a thread of its own; its end arrives on `ends`, also when the thread panics.
+pub(super) fn start(parts: LaneParts, ends: UnboundedSender<(LaneId, Option<LaneEnd>)>) -> Result<(), AppError> {
+    let id = parts.id.clone();
+    let thread = std::thread::Builder::new().name(format!("lane {}", parts.id.sink));
+    let spawned = thread.spawn(move || {
+        let mut end = EndGuard { id: parts.id.clone(), end: None, ends };
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => end.end = Some(runtime.block_on(pipeline::run(parts))),
+            Err(error) => tracing::error!(lane = %end.id, "no runtime for this lane: {error}"),
+        }
+    });
+    spawned.map(|_| ()).map_err(|error| AppError::Refused {
+        code: "C042",
+        what: format!("no thread for lane {id}: {error}"),
+        remedy: "raise the limit of processes".to_owned(),
+    })
+}
+
+/// Reports the end of a lane's thread when it is dropped.
+struct EndGuard {
+    id: LaneId,
+    end: Option<LaneEnd>,
+    ends: UnboundedSender<(LaneId, Option<LaneEnd>)>,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        // Nobody listens any more when the process is ending at once.
+        let _ = self.ends.send((self.id.clone(), self.end.take()));
+    }
+}

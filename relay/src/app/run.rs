@@ -1,0 +1,155 @@
+//! `relay run`: from a configuration to lanes, until a signal or a fault ends them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::lanes::{self, Shared};
+use super::signals::Signals;
+use super::{AppError, open_stores};
+use crate::admin;
+use crate::config::Config;
+use crate::pipeline::{LaneEnd, Views};
+use crate::plugin::LiveGeneration;
+use crate::plugin::host::PluginHost;
+use crate::plugin::reload::{self, ReloadTask};
+use crate::store::LaneId;
+
+/// What `relay run` is asked for beside its configuration.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// This relay's name, as status shows it.
+    pub owner: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// After a signal, with everything in flight settled.
+    Drained,
+    /// By a second SIGINT.
+    Interrupted,
+    /// By a second SIGTERM.
+    Terminated,
+}
+
+/// How long a dropped metric series lives in the exporter's buffers before they are emptied.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Relays until a signal. The first one stops reading, waits for what is in flight and settles it; the second
+/// ends at once. Either way nothing is lost.
+///
+/// # Errors
+/// When a part can't start, or stops for good. Every plugin that can't serve is named, before any event moves.
+pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError> {
+    let mut signals = Signals::listen()?;
+    let stop = CancellationToken::new();
+    let _stop_on_return = stop.clone().drop_guard();
+    let mut tasks = JoinSet::new();
+
+    let views = Views::default();
+    if let Some(listen) = config.admin.listen {
+        let metrics = admin::install_recorder()?;
+        let server = admin::Server::bind(listen, views.clone(), metrics.clone()).await?;
+        tracing::info!("metrics and health on http://{}", server.address());
+        tasks.spawn(server.serve(stop.clone()));
+        tasks.spawn(keep_up(metrics, stop.clone()));
+    }
+    let (live, reloading) = load_plugins(&config, &stop).await?;
+    if let Some(reloading) = reloading {
+        tasks.spawn(reloading.run());
+    }
+    let mut stores = BTreeMap::new();
+    for (source, store) in open_stores(&config).await? {
+        store.prepare().await?;
+        stores.insert(source, store);
+    }
+
+    let shared =
+        Shared { config: &config, live: &live, stores: &stores, owner: &options.owner, views: &views, stop: &stop };
+    let (ends_in, ends) = mpsc::unbounded_channel();
+    let lanes = shared.lanes()?;
+    let count = lanes.len();
+    for lane in lanes {
+        lanes::start(lane, ends_in.clone())?;
+    }
+    let ending = supervise(count, ends, &stop, &mut signals).await;
+    stop.cancel();
+    tasks.shutdown().await;
+    ending
+}
+
+async fn load_plugins(
+    config: &Config,
+    stop: &CancellationToken,
+) -> Result<(BTreeMap<String, LiveGeneration>, Option<ReloadTask>), AppError> {
+    let used = |name: &str| config.pipelines.values().any(|it| it.plugins.iter().any(|plugin| plugin == name));
+    let configs: Vec<_> =
+        config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone()).collect();
+    if configs.is_empty() {
+        return Ok((BTreeMap::new(), None));
+    }
+    let host = Arc::new(PluginHost::new()?);
+    let (live, task) = reload::watch(host, configs, stop.clone()).await?;
+    for generation in live.values() {
+        let generation = generation.borrow();
+        let identity = generation.identity();
+        tracing::info!("plugin {} {} ({})", identity.name, identity.version, identity.short_digest());
+    }
+    Ok((live, Some(task)))
+}
+
+/// Waits until every lane ended. One that can't go on stops the others gracefully: an operator has to act, and
+/// a relay that half works hides it.
+async fn supervise(
+    mut lanes: usize,
+    mut ends: mpsc::UnboundedReceiver<(LaneId, Option<LaneEnd>)>,
+    stop: &CancellationToken,
+    signals: &mut Signals,
+) -> Result<Ending, AppError> {
+    let mut fault = None;
+    while lanes > 0 {
+        tokio::select! {
+            ending = signals.next() => {
+                if stop.is_cancelled() {
+                    return Ok(ending);
+                }
+                tracing::info!("stopping: waiting for what is in flight; a second signal ends at once");
+                stop.cancel();
+            }
+            Some((lane, end)) = ends.recv() => {
+                lanes -= 1;
+                if let Some(error) = fault_of(&lane, end) {
+                    tracing::error!(%lane, "{error}");
+                    stop.cancel();
+                    fault.get_or_insert(error);
+                }
+            }
+        }
+    }
+    fault.map_or(Ok(Ending::Drained), Err)
+}
+
+fn fault_of(lane: &LaneId, end: Option<LaneEnd>) -> Option<AppError> {
+    match end {
+        Some(LaneEnd::Stopped) => None,
+        Some(LaneEnd::StoppedInFlight) => {
+            tracing::warn!(%lane, "stopped with answers missing: their messages are sent again at the next start");
+            None
+        }
+        Some(LaneEnd::SourceRefused(error)) => Some(error.into()),
+        Some(LaneEnd::Lost(error) | LaneEnd::StoreRefused(error)) => Some(error.into()),
+        None => Some(AppError::Disproved(format!("lane {lane} ended by a bug in the relay; its log says where"))),
+    }
+}
+
+async fn keep_up(metrics: admin::Metrics, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(UPKEEP_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
+}

@@ -1,0 +1,531 @@
+//! One session of a lane: from taking it over to its stop, or to the first fault that makes it start over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metrics::{counter, gauge};
+use relay_engine::clock::Time;
+use relay_engine::engine::{BatchId, Command, Lane, LaneConfig, OnDead, SettlePlan};
+use relay_engine::event::{KeyId, Position};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::lane::{LaneEnd, LaneParts};
+use super::live::{self, LiveBatches};
+use super::reader::{self, Read};
+use super::settle;
+use super::view::{LaneState, LaneView};
+use crate::sink::{Report, Sink};
+use crate::source::{ReadBatch, Source, Start};
+use crate::store::{HeldKey, LaneId, LaneRecord, Lease, ParkedEvent, Settlement, Store, StoreError};
+use crate::telemetry;
+
+/// How a session ended.
+pub(super) enum SessionEnd {
+    /// So does the lane.
+    Ended(LaneEnd),
+    /// Start over from settled progress, for this reason.
+    Restart(String),
+}
+
+/// How often operators' requests are looked for.
+const REQUESTS_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a sink may take to close: nothing waits for its answers any more.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+type StoreResult<T> = Result<T, StoreError>;
+
+/// What a write to the store came to; the lease travels with it, so that there is one write at a time.
+struct Written {
+    lease: Lease,
+    result: StoreResult<Effect>,
+}
+
+/// What was written.
+enum Effect {
+    /// Where reading began.
+    FirstPosition,
+    /// The engine's settlement.
+    Settlement,
+    /// Operators' requests: the keys of dead letters that are parked again.
+    Requests(Vec<KeyId>),
+}
+
+/// Everything one session works with.
+pub(super) struct Session<'p> {
+    parts: &'p mut LaneParts,
+    engine: Lane,
+    batches: LiveBatches,
+    lease: Option<Lease>,
+    sink: Box<dyn Sink>,
+    reports: mpsc::UnboundedReceiver<Report>,
+    reads: mpsc::Receiver<Read>,
+    recorded: Option<Position>,
+    writing: Option<JoinHandle<Written>>,
+    /// The engine's settlement, while another write is under way.
+    queued: Option<Settlement>,
+    fetching: Option<JoinHandle<StoreResult<(Vec<ParkedEvent>, Option<Duration>)>>>,
+    next_requests: Instant,
+    generation: Arc<[String]>,
+    origin: Instant,
+    stopping: Option<Instant>,
+    swapping: bool,
+    halted: Option<String>,
+    away: Option<String>,
+    shown: Option<LaneView>,
+    delivered_before: u64,
+}
+
+/// A task that ends with the session that owns it.
+struct Owned<T>(JoinHandle<T>);
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<'p> Session<'p> {
+    /// Takes the lane over and runs it.
+    pub(super) async fn run(parts: &'p mut LaneParts, first_batch: &mut BatchId) -> SessionEnd {
+        let record = match acquire(parts).await {
+            Ok(record) => record,
+            Err(error) => return store_end(error),
+        };
+        let (reads_out, reads) = mpsc::channel(1);
+        let start = record.position.clone().map_or_else(|| parts.settings.start.clone(), Start::After);
+        let source: Box<dyn Source> = (parts.source)();
+        let reader = parts.shared.spawn(reader::read(source, start, parts.settings.batch, reads_out));
+        let _reader = Owned(reader);
+
+        let (reports_out, reports) = mpsc::unbounded_channel();
+        let sink = (parts.sink)(reports_out);
+        let session = Self::new(parts, record, sink, reports, reads, *first_batch);
+        let (end, sink, next_batch) = session.serve().await;
+        *first_batch = next_batch;
+        // A sink that does not close in time is abandoned: its answers are not waited for any more.
+        let _ = tokio::time::timeout(CLOSE_TIME, sink.close()).await;
+        end
+    }
+
+    fn new(
+        parts: &'p mut LaneParts,
+        record: LaneRecord,
+        sink: Box<dyn Sink>,
+        reports: mpsc::UnboundedReceiver<Report>,
+        reads: mpsc::Receiver<Read>,
+        first_batch: BatchId,
+    ) -> Self {
+        let origin = Instant::now();
+        let config = LaneConfig { ordered_prefix: sink.traits().ordered_prefix, ..parts.settings.engine };
+        let seed = u64::try_from(record.lease.term).unwrap_or_default();
+        let skips_dead = config.on_dead == OnDead::SkipAfterDeadLetter;
+        let blocking = |it: &HeldKey| (it.key, it.parked + if skips_dead { 0 } else { it.dead });
+        let held: Vec<_> = record.held_keys.iter().map(blocking).filter(|(_, count)| *count > 0).collect();
+        let engine = Lane::new(config, &held, seed, first_batch, Time::default());
+        let generation = parts.chain.digests().into();
+        Self {
+            engine,
+            batches: LiveBatches::default(),
+            lease: Some(record.lease),
+            sink,
+            reports,
+            reads,
+            recorded: record.position,
+            writing: None,
+            queued: None,
+            fetching: None,
+            next_requests: origin,
+            generation,
+            origin,
+            stopping: None,
+            swapping: false,
+            halted: None,
+            away: None,
+            shown: None,
+            delivered_before: parts.views.all().get(&parts.id).map_or(0, |view| view.delivered),
+            parts,
+        }
+    }
+
+    async fn serve(mut self) -> (SessionEnd, Box<dyn Sink>, BatchId) {
+        self.open_sink().await;
+        let end = loop {
+            if let Err(end) = self.obey().await {
+                break end;
+            }
+            self.show();
+            if let Some(end) = self.stopped() {
+                break end;
+            }
+            if let Err(end) = self.wait().await {
+                break end;
+            }
+        };
+        (end, self.sink, self.engine.next_batch())
+    }
+
+    /// Does what the engine wants done now.
+    async fn obey(&mut self) -> Result<(), SessionEnd> {
+        while let Some(command) = self.engine.poll(self.now()) {
+            match command {
+                Command::Send { batch, messages } => self.send(batch, messages).await,
+                Command::Probe { batch, message } => self.probe(batch, message).await,
+                Command::Reopen => self.open_sink().await,
+                Command::Settle(plan) => self.settle(&plan),
+                Command::FetchDue { limit } => self.fetch(limit),
+                Command::Halted(reason) => {
+                    tracing::error!(lane = %self.parts.id, "P162: halted by a plugin: {reason}");
+                    self.halted = Some(reason);
+                }
+            }
+        }
+        if self.swapping && self.engine.is_idle() {
+            self.swap()?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, id: BatchId, messages: Vec<u32>) {
+        if let Some(batch) = self.batches.get(id) {
+            self.sink.send(id, Arc::clone(&batch.messages), messages).await;
+        }
+    }
+
+    async fn open_sink(&mut self) {
+        match self.sink.open().await {
+            Ok(()) => self.engine.sink_opened(),
+            Err(failure) => {
+                self.count_failure(&failure.code);
+                let now = self.now();
+                self.engine.sink_failed(now, failure);
+            }
+        }
+    }
+
+    async fn probe(&mut self, id: BatchId, message: u32) {
+        match self.sink.open().await {
+            Ok(()) => self.send(id, vec![message]).await,
+            Err(failure) => {
+                self.count_failure(&failure.code);
+                let now = self.now();
+                self.engine.failed(now, id, message, failure);
+            }
+        }
+    }
+
+    fn settle(&mut self, plan: &SettlePlan) {
+        let skip_dead = self.parts.settings.engine.on_dead == OnDead::SkipAfterDeadLetter;
+        let settlement = settle::settlement(plan, &self.batches, self.generation.to_vec(), skip_dead);
+        for held in &settlement.held {
+            if let Some(failure) = &held.failure {
+                self.count_failure(&failure.code);
+                tracing::warn!(
+                    lane = %self.parts.id, event = held.event.id, state = ?held.state, attempts = held.attempts,
+                    "{}: {}", failure.code, failure.detail
+                );
+            }
+        }
+        let labels = self.labels();
+        counter!(telemetry::DELIVERED, &labels).increment(settlement.delivered);
+        counter!(telemetry::DISCARDED, &labels).increment(settlement.discarded);
+        counter!(telemetry::SETTLEMENTS, &labels).increment(1);
+        self.queued = Some(settlement);
+        self.write_queued();
+    }
+
+    fn write_queued(&mut self) {
+        if self.lease.is_some()
+            && let Some(settlement) = self.queued.take()
+        {
+            self.write(settlement, Effect::Settlement);
+        }
+    }
+
+    fn write(&mut self, settlement: Settlement, effect: Effect) {
+        let Some(mut lease) = self.lease.take() else { return };
+        let (store, id) = (Arc::clone(&self.parts.store), self.parts.id.clone());
+        self.writing = Some(self.parts.shared.spawn(async move {
+            let result = store.settle(&id, &mut lease, &settlement).await.map(|()| effect);
+            Written { lease, result }
+        }));
+    }
+
+    fn fetch(&mut self, limit: usize) {
+        let (store, id) = (Arc::clone(&self.parts.store), self.parts.id.clone());
+        self.fetching =
+            Some(self.parts.shared.spawn(async move { fetch_due(store.as_ref(), &id, limit).await }));
+    }
+
+    fn start_requests(&mut self) {
+        let Some(mut lease) = self.lease.take() else { return };
+        self.next_requests = Instant::now() + REQUESTS_EVERY;
+        let (store, id) = (Arc::clone(&self.parts.store), self.parts.id.clone());
+        self.writing = Some(self.parts.shared.spawn(async move {
+            let result = store.apply_requests(&id, &mut lease).await.map(Effect::Requests);
+            Written { lease, result }
+        }));
+    }
+
+    /// Takes the newest generations over: nothing of the old ones is under way or unrecorded.
+    fn swap(&mut self) -> Result<(), SessionEnd> {
+        self.swapping = false;
+        self.engine.open_intake();
+        match self.parts.chain.renew() {
+            Ok(changes) if changes.is_empty() => {}
+            Ok(changes) => {
+                self.generation = self.parts.chain.digests().into();
+                counter!(telemetry::SWAPS, &self.labels()).increment(1);
+                tracing::info!(lane = %self.parts.id, "plugin swapped: {}", changes.join(", "));
+                if self.halted.is_some() {
+                    return Err(SessionEnd::Restart(
+                        "a new plugin generation came for a halted lane".to_owned(),
+                    ));
+                }
+            }
+            Err(error) => tracing::warn!(lane = %self.parts.id, "{error}; the old generation goes on"),
+        }
+        Ok(())
+    }
+
+    /// Waits for the next thing that happens and takes it in.
+    async fn wait(&mut self) -> Result<(), SessionEnd> {
+        let may_ask = self.lease.is_some() && self.stopping.is_none() && self.halted.is_none();
+        let wake = self.wake(may_ask);
+        let wants_batch = self.engine.wants_batch() && self.halted.is_none() && !self.swapping;
+        tokio::select! {
+            biased;
+            report = self.reports.recv() => self.take_reports(report),
+            written = joined(&mut self.writing) => { self.writing = None; self.take_written(written)? }
+            due = joined(&mut self.fetching) => { self.fetching = None; self.take_due(due)? }
+            () = self.parts.stop.cancelled(), if self.stopping.is_none() => {
+                self.stopping = Some(Instant::now() + self.parts.settings.grace);
+                self.engine.stop();
+            }
+            () = self.parts.chain.changed(), if !self.swapping && self.stopping.is_none() => {
+                self.swapping = true;
+                self.engine.close_intake();
+            }
+            read = self.reads.recv(), if wants_batch => self.take_read(read)?,
+            () = tokio::time::sleep_until(wake.into()) => {
+                if may_ask && Instant::now() >= self.next_requests {
+                    self.start_requests();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn wake(&self, may_ask: bool) -> Instant {
+        let engine = self.engine.wakes_at().map(|at| self.origin + Duration::from_micros(at.0));
+        let requests = may_ask.then_some(self.next_requests);
+        let far = Instant::now() + REQUESTS_EVERY;
+        [engine, requests, self.stopping].into_iter().flatten().min().unwrap_or(far).min(far)
+    }
+
+    fn take_reports(&mut self, first: Option<Report>) {
+        let mut next = first;
+        while let Some(report) = next {
+            self.engine.delivered(report.batch_id, &report.delivered);
+            self.note_age(&report);
+            for (message, failure) in report.failed {
+                self.count_failure(&failure.code);
+                let now = self.now();
+                self.engine.failed(now, report.batch_id, message, failure);
+            }
+            next = self.reports.try_recv().ok();
+        }
+    }
+
+    fn take_read(&mut self, read: Option<Read>) -> Result<(), SessionEnd> {
+        match read {
+            None => Err(SessionEnd::Restart("the reader ended".to_owned())),
+            Some(Read::Rewound) => {
+                Err(SessionEnd::Restart("the database went back behind what was read".to_owned()))
+            }
+            Some(Read::Refused(error)) => Err(SessionEnd::Ended(LaneEnd::SourceRefused(error))),
+            Some(Read::Away(why)) => {
+                tracing::warn!(lane = %self.parts.id, "source away: {why}");
+                self.away = Some(why);
+                Ok(())
+            }
+            Some(Read::Opened(position)) => {
+                self.away = None;
+                self.record_first_position(position);
+                Ok(())
+            }
+            Some(Read::Batch(batch)) => {
+                self.take_batch(batch);
+                Ok(())
+            }
+        }
+    }
+
+    /// With `start = "now"` the place where reading began must survive a crash before the first settlement.
+    fn record_first_position(&mut self, position: Position) {
+        tracing::info!(lane = %self.parts.id, %position, "reading");
+        let nothing_read = self.engine.next_batch() == self.engine.first_batch();
+        if nothing_read && self.recorded.as_ref() != Some(&position) {
+            let generation = self.generation.to_vec();
+            let settlement = Settlement { position: Some(position), generation, ..Settlement::default() };
+            self.write(settlement, Effect::FirstPosition);
+        }
+    }
+
+    fn take_batch(&mut self, read: ReadBatch) {
+        counter!(telemetry::READ, &self.labels()).increment(read.events.len() as u64);
+        let rendered = self.parts.chain.run(&read.events);
+        let max = self.sink.traits().max_message;
+        let pipeline = self.parts.id.pipeline.as_str().into();
+        let planned = live::plan_read(&pipeline, read, rendered, Arc::clone(&self.generation), max);
+        let id = self.engine.batch(planned.events);
+        self.batches.insert(id, planned.live);
+    }
+
+    fn take_written(&mut self, written: Written) -> Result<(), SessionEnd> {
+        self.lease = Some(written.lease);
+        let now = self.now();
+        match written.result.map_err(store_end)? {
+            Effect::FirstPosition => {}
+            Effect::Settlement => {
+                self.engine.settled(now);
+                let engine = &self.engine;
+                self.batches.retain(|id| engine.holds(id));
+            }
+            Effect::Requests(keys) => {
+                if !keys.is_empty() {
+                    tracing::info!(lane = %self.parts.id, events = keys.len(), "dead letters are tried again");
+                }
+                self.engine.parked_again(now, &keys);
+            }
+        }
+        self.write_queued();
+        Ok(())
+    }
+
+    fn take_due(&mut self, due: StoreResult<(Vec<ParkedEvent>, Option<Duration>)>) -> Result<(), SessionEnd> {
+        let (parked, next_due) = due.map_err(store_end)?;
+        let unrendered = live::unrendered(&parked);
+        let rendered = if unrendered.is_empty() { Vec::new() } else { self.parts.chain.run(&unrendered) };
+        let events = Arc::new(live::collect(parked.iter()));
+        let max = self.sink.traits().max_message;
+        let pipeline = self.parts.id.pipeline.as_str().into();
+        let generation = Arc::clone(&self.generation);
+        let planned = live::plan_retry(&pipeline, events, &parked, rendered, generation, max);
+        let now = self.now();
+        let id = self.engine.retry(now, planned.events, next_due);
+        self.batches.insert(id, planned.live);
+        let engine = &self.engine;
+        self.batches.retain(|id| engine.holds(id));
+        Ok(())
+    }
+
+    fn stopped(&self) -> Option<SessionEnd> {
+        let deadline = self.stopping?;
+        if self.engine.is_idle() && self.writing.is_none() {
+            return Some(SessionEnd::Ended(LaneEnd::Stopped));
+        }
+        let late = Instant::now() >= deadline;
+        late.then_some(SessionEnd::Ended(LaneEnd::StoppedInFlight))
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn labels(&self) -> [(&'static str, String); 2] {
+        [("pipeline", self.parts.id.pipeline.clone()), ("sink", self.parts.id.sink.clone())]
+    }
+
+    fn count_failure(&self, code: &str) {
+        let [pipeline, sink] = self.labels();
+        counter!(telemetry::FAILURES, &[pipeline, sink, ("code", code.to_owned())]).increment(1);
+    }
+
+    fn note_age(&self, report: &Report) {
+        let Some(batch) = self.batches.get(report.batch_id) else { return };
+        let Some(message) = report.delivered.last().and_then(|it| batch.messages.get(*it)) else { return };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
+        gauge!(telemetry::AGE, &self.labels()).set(age.as_secs_f64());
+    }
+
+    fn state(&self) -> LaneState {
+        let status = self.engine.status();
+        if let Some(reason) = &self.halted {
+            LaneState::Halted(reason.clone())
+        } else if let Some(outage) = status.outage {
+            LaneState::Outage(format!("{}: {}", outage.failure.code, outage.failure.detail))
+        } else if let Some(why) = &self.away {
+            LaneState::Waiting(why.clone())
+        } else {
+            LaneState::Running
+        }
+    }
+
+    /// Updates what operators see, where it changed.
+    fn show(&mut self) {
+        let status = self.engine.status();
+        let view = LaneView {
+            state: self.state(),
+            delivered: self.delivered_before + status.deliveries,
+            window: status.window,
+            held: status.held,
+            plugins: self.parts.chain.describe(),
+        };
+        if self.shown.as_ref() == Some(&view) {
+            return;
+        }
+        let outage_changed = self.shown.as_ref().map(|it| &it.state) != Some(&view.state);
+        if outage_changed && let LaneState::Outage(why) = &view.state {
+            tracing::warn!(lane = %self.parts.id, "sink away: {why}; nothing is lost, no attempt is spent");
+        }
+        let labels = self.labels();
+        gauge!(telemetry::WINDOW, &labels).set(view.window as f64);
+        gauge!(telemetry::HELD, &labels).set(view.held as f64);
+        gauge!(telemetry::OUTAGE, &labels)
+            .set(f64::from(u8::from(matches!(view.state, LaneState::Outage(_)))));
+        self.parts.views.set(&self.parts.id, view.clone());
+        self.shown = Some(view);
+    }
+}
+
+/// The result of a task, when there is one; otherwise never.
+async fn joined<T>(task: &mut Option<JoinHandle<T>>) -> T {
+    match task {
+        None => std::future::pending().await,
+        Some(handle) => match handle.await {
+            Ok(value) => value,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The shared runtime is shutting down, and this lane with it.
+                Err(_) => std::future::pending().await,
+            },
+        },
+    }
+}
+
+async fn acquire(parts: &LaneParts) -> StoreResult<LaneRecord> {
+    let (store, id, owner) = (Arc::clone(&parts.store), parts.id.clone(), parts.settings.owner.clone());
+    let mut task = Some(parts.shared.spawn(async move { store.acquire(&id, &owner).await }));
+    joined(&mut task).await
+}
+
+async fn fetch_due(
+    store: &dyn Store,
+    lane: &LaneId,
+    limit: usize,
+) -> StoreResult<(Vec<ParkedEvent>, Option<Duration>)> {
+    let due = store.due(lane, limit).await?;
+    let next = if due.is_empty() { store.next_due(lane).await? } else { None };
+    Ok((due, next))
+}
+
+fn store_end(error: StoreError) -> SessionEnd {
+    match error {
+        StoreError::Lost { .. } => SessionEnd::Ended(LaneEnd::Lost(error)),
+        StoreError::Unavailable { .. } => SessionEnd::Restart(error.to_string()),
+        StoreError::Refused { .. } => SessionEnd::Ended(LaneEnd::StoreRefused(error)),
+    }
+}

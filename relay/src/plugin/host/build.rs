@@ -1,0 +1,107 @@
+//! A component file as it was read, with its digest.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+/// Components above this size are not read: the largest language runtimes make about 20 MiB.
+const LARGEST_COMPONENT: u64 = 128 << 20;
+
+/// SHA-256 of a component's bytes followed by its configuration as JSON with sorted keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The bytes of one component, with the digest of them and of the configuration they will run with.
+#[derive(Clone)]
+pub struct Build {
+    bytes: Vec<u8>,
+    digest: Digest,
+}
+
+impl fmt::Debug for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Build").field("digest", &self.digest).field("size", &self.bytes.len()).finish()
+    }
+}
+
+impl Build {
+    /// Reads the component at `path`, which will run with `config`.
+    ///
+    /// The file may be half-written: whoever watches it reads twice and compares the digests.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is larger than any component.
+    pub fn read(path: &Path, config: &serde_json::Value) -> io::Result<Self> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(LARGEST_COMPONENT + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST_COMPONENT {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("the file is larger than {} MiB", LARGEST_COMPONENT >> 20),
+            ));
+        }
+        Ok(Self::new(bytes, config))
+    }
+
+    /// A component from memory, which will run with `config`.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>, config: &serde_json::Value) -> Self {
+        let mut sha = Sha256::new();
+        sha.update(&bytes);
+        // Keys are sorted: the digest does not depend on their order in the file.
+        sha.update(config.to_string());
+        Self { bytes, digest: Digest(sha.finalize().into()) }
+    }
+
+    /// Which build it is.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The component's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_digest_names_the_bytes_and_the_configuration_whatever_the_order_of_its_keys() {
+        let digest = |bytes: &[u8], config: &str| {
+            Build::new(bytes.to_vec(), &serde_json::from_str(config).unwrap()).digest().to_string()
+        };
+        let first = digest(b"component", r#"{"a": 1, "b": 2}"#);
+        assert_eq!(first.len(), 64);
+        assert_eq!(first, digest(b"component", r#"{ "b":2, "a":1 }"#));
+        assert_ne!(first, digest(b"component", r#"{"a": 1, "b": 3}"#));
+        assert_ne!(first, digest(b"components", r#"{"a": 1, "b": 2}"#));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_an_error_of_the_system() {
+        let missing = Build::read(Path::new("no/such/plugin.wasm"), &json!({})).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

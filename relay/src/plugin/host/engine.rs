@@ -1,0 +1,76 @@
+//! The wasmtime engine, with the settings that were measured to be right for small calls in large numbers.
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::ticker::{Running, Ticker};
+
+/// Instances alive at once over all lanes and plugins. A slot costs address space only, until it is used.
+const INSTANCES: u32 = 1_000;
+
+/// Core modules, memories and tables in one component: a Rust plugin has two or three modules, and the larger
+/// language runtimes about ten.
+const PARTS_PER_COMPONENT: u32 = 20;
+
+/// Bytes of a slot that stay resident for its next instance: about the memory of a Rust plugin, so that a
+/// fresh instance does not fault its pages in again.
+const KEEP_RESIDENT: usize = 1 << 20;
+
+/// Slots that stay resident while unused.
+const WARM_SLOTS: u32 = 16;
+
+/// An engine and the thread that moves its epoch.
+#[derive(Debug)]
+pub(super) struct PluginEngine {
+    wasmtime: Engine,
+    ticker: Ticker,
+}
+
+impl PluginEngine {
+    /// Starts the engine; where the kernel refuses the address space of the instance pool, instances are
+    /// allocated on demand, which is slower to make but runs the same.
+    pub(super) fn start() -> wasmtime::Result<Self> {
+        let wasmtime = Engine::new(&pooled()).or_else(|error| {
+            tracing::info!(%error, "no pool of plugin instances: they are allocated on demand");
+            Engine::new(&base())
+        })?;
+        let ticker = Ticker::start(wasmtime.clone())?;
+        Ok(Self { wasmtime, ticker })
+    }
+
+    pub(super) fn wasmtime(&self) -> &Engine {
+        &self.wasmtime
+    }
+
+    /// Keeps time limits working until the answer is dropped; hold it around every call into a guest.
+    pub(super) fn running(&self) -> Running<'_> {
+        self.ticker.running()
+    }
+}
+
+fn base() -> Config {
+    let mut config = Config::new();
+    // Calls are synchronous, and without it a call costs a third.
+    config.concurrency_support(false);
+    // Epochs cost less than fuel, and time is what operators limit.
+    config.epoch_interruption(true);
+    config
+}
+
+fn pooled() -> Config {
+    let mut pool = PoolingAllocationConfig::default();
+    let parts = INSTANCES * PARTS_PER_COMPONENT;
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(parts)
+        .total_memories(INSTANCES)
+        .total_tables(INSTANCES * 4)
+        .max_core_instances_per_component(PARTS_PER_COMPONENT)
+        .max_memories_per_component(PARTS_PER_COMPONENT)
+        .max_tables_per_component(PARTS_PER_COMPONENT)
+        .max_unused_warm_slots(WARM_SLOTS);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEEP_RESIDENT);
+    }
+    let mut config = base();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}

@@ -1,0 +1,80 @@
+//! What a guest's failure was, in words for the operator.
+
+use std::fmt::Write as _;
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::plugin::Fault;
+
+use super::state::GuestState;
+
+/// The guest trapped.
+pub(super) const TRAP: &str = "P120";
+/// The guest used up its CPU time.
+pub(super) const TIME: &str = "P121";
+/// The guest asked for more memory than it may have.
+pub(super) const MEMORY: &str = "P122";
+/// The guest answered with more or fewer verdicts than events.
+pub(super) const LENGTH: &str = "P123";
+/// The guest's answer is larger than it may be.
+pub(super) const OUTPUT: &str = "P124";
+/// The guest's answer breaks a rule for messages.
+pub(super) const MESSAGE: &str = "P125";
+/// No instance could be made of a build that was fine when it was loaded.
+pub(super) const INSTANCE: &str = "P126";
+
+/// Frames of a guest's backtrace that an operator gets to see.
+const FRAMES: usize = 8;
+
+/// What wasmtime says when a guest hands over more than it may; its error type is private.
+const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// Says what ended a call into the guest.
+pub(super) fn of_call(error: &wasmtime::Error, state: &GuestState) -> Fault {
+    if state.deadline.passed() {
+        let limit = state.deadline.limit();
+        return Fault { code: TIME, detail: format!("used its {limit:?} of CPU time{}", backtrace(error)) };
+    }
+    if let Some(wanted) = state.memory.refused() {
+        let limit = state.memory.limit() >> 10;
+        let detail = format!(
+            "asked for {} KiB of memory where the limit is {limit} KiB{}",
+            wanted >> 10,
+            backtrace(error)
+        );
+        return Fault { code: MEMORY, detail };
+    }
+    let cause = cause(error);
+    if cause.contains(TOO_MUCH_DATA) {
+        return Fault {
+            code: OUTPUT,
+            detail: "the answer is larger than the plugin's output limit".to_owned(),
+        };
+    }
+    Fault { code: TRAP, detail: format!("{cause}{}", backtrace(error)) }
+}
+
+/// The innermost reason, without the backtrace that wasmtime adds to it.
+pub(super) fn cause(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    }
+}
+
+/// ` at inner < outer < …`, or nothing where no guest code was running.
+fn backtrace(error: &wasmtime::Error) -> String {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
+    let mut text = String::new();
+    for (index, frame) in backtrace.frames().iter().take(FRAMES).enumerate() {
+        let separator = if index == 0 { " at " } else { " < " };
+        let symbol = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
+        let name = symbol.or_else(|| frame.func_name().map(str::to_owned));
+        // Writing to a String does not fail.
+        let _ = match name {
+            Some(name) => write!(text, "{separator}{name}"),
+            None => write!(text, "{separator}function {}", frame.func_index()),
+        };
+    }
+    text
+}

@@ -1,0 +1,90 @@
+//! One loaded, linked and configured build of a plugin.
+
+use std::sync::Arc;
+
+use crate::plugin::{Fault, Generation, Identity, Plugin, PluginError};
+
+use super::config::PluginLimits;
+use super::engine::PluginEngine;
+use super::fault;
+use super::guest::{Linked, Problem};
+use super::instance::{Instance, StartError};
+use super::runner::LanePlugin;
+use super::state::printable;
+
+/// Problems of a configuration that one error lists.
+const PROBLEMS: usize = 20;
+
+/// Bytes of one problem that an error shows.
+const LONGEST_PROBLEM: usize = 400;
+
+/// What every instance of one build shares.
+pub(super) struct Loaded {
+    pub(super) engine: Arc<PluginEngine>,
+    pub(super) linked: Linked,
+    pub(super) identity: Arc<Identity>,
+    pub(super) limits: PluginLimits,
+    /// The plugin's configuration as JSON.
+    pub(super) config: String,
+}
+
+impl Loaded {
+    /// A configured instance.
+    pub(super) fn instance(&self) -> Result<Instance, StartError> {
+        Instance::new(self).map_err(StartError::Instantiate)?.configure(self)
+    }
+}
+
+/// A build that passed every step of loading.
+pub(super) struct LoadedGeneration(pub(super) Arc<Loaded>);
+
+impl Generation for LoadedGeneration {
+    fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    fn instantiate(&self) -> Result<Box<dyn Plugin>, PluginError> {
+        let instance = self.0.instance().map_err(|error| {
+            let Fault { code, detail } = error.into_fault();
+            PluginError {
+                code,
+                plugin: self.0.identity.name.clone(),
+                what: detail,
+                remedy: "the build passed this step when it was loaded: see whether the machine is out of \
+                         memory, or the plugin depends on more than its configuration"
+                    .to_owned(),
+            }
+        })?;
+        Ok(Box::new(LanePlugin::new(Arc::clone(&self.0), instance)))
+    }
+}
+
+impl StartError {
+    /// This error as what it is once the build has been loaded: a fault.
+    pub(super) fn into_fault(self) -> Fault {
+        let detail = match self {
+            Self::Instantiate(fault) => format!("no instance could be made: {}", fault.detail),
+            Self::Configure(fault) => format!("configuring a new instance failed: {}", fault.detail),
+            Self::Refused(problems) => {
+                format!("a new instance refused its configuration: {}", listed(&problems))
+            }
+        };
+        Fault { code: fault::INSTANCE, detail }
+    }
+}
+
+/// The problems in one line.
+pub(super) fn listed(problems: &[Problem]) -> String {
+    let mut lines: Vec<_> = problems
+        .iter()
+        .take(PROBLEMS)
+        .map(|it| {
+            let path = if it.path.is_empty() { "the whole" } else { it.path.as_str() };
+            printable(&format!("{path}: {}", it.message), LONGEST_PROBLEM)
+        })
+        .collect();
+    if problems.len() > PROBLEMS {
+        lines.push(format!("and {} more", problems.len() - PROBLEMS));
+    }
+    lines.join("; ")
+}

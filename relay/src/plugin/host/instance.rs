@@ -1,0 +1,140 @@
+//! One instance of a plugin and the calls into it.
+
+use std::time::Duration;
+
+use relay_engine::verdict::Verdict;
+use wasmtime::Store;
+
+use crate::plugin::Fault;
+
+use super::config::PluginLimits;
+use super::engine::PluginEngine;
+use super::fault;
+use super::generation::Loaded;
+use super::guest::{Description, Guest, Part, Problem, Scratch};
+use super::state::GuestState;
+
+/// Events after which an instance gives way to a fresh one. A plugin that keeps 100 bytes of every event then
+/// stays below 10 MiB, and a fresh instance, some 15 µs without its `configure`, costs nothing per event.
+const LIFETIME_IN_EVENTS: usize = 100_000;
+
+/// Bytes of one event's verdict beside its messages: reasons and codes.
+const VERDICT_SIZE: usize = 8 << 10;
+
+/// Bytes of one message beside its key, body and headers, as the host holds it.
+const MESSAGE_SIZE: usize = 512;
+
+/// Bytes that one call may hand to the host; a batch that makes more runs again event by event, so the limit
+/// binds the host's memory and not the plugin's work.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// Why no instance could be had.
+#[derive(Debug)]
+pub(super) enum StartError {
+    /// It could not be made.
+    Instantiate(Fault),
+    /// It faulted in `configure`.
+    Configure(Fault),
+    /// It does not take its configuration.
+    Refused(Vec<Problem>),
+}
+
+/// One instance. Drop it after any fault: wasmtime lets no call into a store that trapped.
+pub(super) struct Instance {
+    store: Store<GuestState>,
+    guest: Guest,
+    events: usize,
+}
+
+impl Instance {
+    /// A fresh instance that is not configured yet.
+    pub(super) fn new(loaded: &Loaded) -> Result<Self, Fault> {
+        let state = GuestState::new(loaded.identity.clone(), &loaded.limits);
+        let mut store = Store::new(loaded.engine.wasmtime(), state);
+        store.limiter(|state| &mut state.memory);
+        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.tick()));
+        let limits = &loaded.limits;
+        let guest = timed(&mut store, &loaded.engine, limits.batch_time, 0, |store| {
+            loaded.linked.instantiate(store)
+        })?;
+        Ok(Self { store, guest, events: 0 })
+    }
+
+    /// What the plugin says about itself.
+    pub(super) fn describe(&mut self, loaded: &Loaded) -> Result<Description, Fault> {
+        let guest = &self.guest;
+        timed(&mut self.store, &loaded.engine, loaded.limits.batch_time, 0, |store| guest.describe(store))
+    }
+
+    /// Hands the configuration over; afterwards the instance is ready for batches.
+    pub(super) fn configure(mut self, loaded: &Loaded) -> Result<Self, StartError> {
+        let guest = &self.guest;
+        let time = loaded.limits.batch_time;
+        let problems =
+            timed(&mut self.store, &loaded.engine, time, 0, |store| guest.configure(store, &loaded.config))
+                .map_err(StartError::Configure)?;
+        if problems.is_empty() { Ok(self) } else { Err(StartError::Refused(problems)) }
+    }
+
+    /// Runs the plugin over `part` and returns as many verdicts as it has events.
+    pub(super) fn transform(
+        &mut self,
+        loaded: &Loaded,
+        part: &Part<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<impl ExactSizeIterator<Item = Verdict> + use<>, Fault> {
+        let events = part.range.len();
+        self.events += events;
+        self.store.set_hostcall_fuel(largest_answer(&loaded.limits, events));
+        let guest = &self.guest;
+        let time = time_of(&loaded.limits, events);
+        let verdicts = timed(&mut self.store, &loaded.engine, time, part.now, |store| {
+            guest.transform(store, part, scratch)
+        })?;
+        if verdicts.len() != events {
+            let detail = format!("answered {events} events with {} verdicts", verdicts.len());
+            return Err(Fault { code: fault::LENGTH, detail });
+        }
+        Ok(verdicts)
+    }
+
+    /// Whether it saw no event yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.events == 0
+    }
+
+    /// Whether a fresh instance should take its place.
+    pub(super) fn is_worn(&self) -> bool {
+        self.events >= LIFETIME_IN_EVENTS || self.store.data().memory.is_nearly_full()
+    }
+}
+
+/// Calls into the guest under its limits of time.
+fn timed<T>(
+    store: &mut Store<GuestState>,
+    engine: &PluginEngine,
+    time: Duration,
+    now: u64,
+    call: impl FnOnce(&mut Store<GuestState>) -> wasmtime::Result<T>,
+) -> Result<T, Fault> {
+    store.data_mut().start(time, now);
+    // The first tick sets the start of the count, whenever it comes.
+    store.set_epoch_deadline(1);
+    let running = engine.running();
+    let answer = call(store);
+    drop(running);
+    store.data_mut().finish();
+    answer.map_err(|error| fault::of_call(&error, store.data()))
+}
+
+fn time_of(limits: &PluginLimits, events: usize) -> Duration {
+    let events = u32::try_from(events).unwrap_or(u32::MAX);
+    let each = limits.time.saturating_mul(events);
+    // One event alone has its own limit even where the batch's is lower.
+    if events <= 1 { each } else { each.min(limits.batch_time) }
+}
+
+fn largest_answer(limits: &PluginLimits, events: usize) -> usize {
+    let one = limits.output + limits.messages * MESSAGE_SIZE + VERDICT_SIZE;
+    one.saturating_mul(events).min(LARGEST_ANSWER.max(one))
+}

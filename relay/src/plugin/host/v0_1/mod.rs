@@ -1,0 +1,121 @@
+//! The contract `relay:plugin@0.1.0`: its generated bindings, and the way from and to the relay's own types.
+
+mod answer;
+mod event;
+
+use std::ops::Range;
+
+use relay_engine::event::EventBatch;
+use relay_engine::verdict::Verdict;
+use wasmtime::component::types::{Component, ComponentInstance, ComponentItem};
+use wasmtime::component::{ComponentNamedList, HasSelf, Lift, Linker, Lower};
+use wasmtime::{Engine, Result, Store};
+
+use super::guest::{Description, Problem};
+use super::state::GuestState;
+
+pub(super) use bindings::{Transformer, TransformerPre};
+pub(super) use event::Scratch;
+
+/// What this version of the contract offers to plugins.
+pub(super) const IMPORTS: &[(&str, &[&str])] = &[("types", &[]), ("log", &["write"]), ("clock", &["now"])];
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit/0.1.0",
+        world: "transformer",
+        ownership: Borrowing { duplicate_if_necessary: true },
+    });
+}
+
+/// Offers the imports of this version.
+pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> Result<()> {
+    Transformer::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}
+
+/// Compares the types of the functions in `transform`, which `component` exports, with those of this version.
+pub(super) fn check_types(
+    engine: &Engine,
+    component: &Component,
+    transform: &ComponentInstance,
+) -> Result<()> {
+    use bindings::exports::relay::plugin::transform::{Description, Problem};
+    use bindings::relay::plugin::types::{Event, Verdict};
+    let exported = Exported { engine, component, transform };
+    exported.check::<(), (Description,)>("describe")?;
+    exported.check::<(&str,), (std::result::Result<(), Vec<Problem>>,)>("configure")?;
+    exported.check::<(&[Event<'_>],), (Vec<Verdict>,)>("transform")
+}
+
+struct Exported<'a> {
+    engine: &'a Engine,
+    component: &'a Component,
+    transform: &'a ComponentInstance,
+}
+
+impl Exported<'_> {
+    fn check<Parameters, Answer>(&self, function: &str) -> Result<()>
+    where
+        Parameters: ComponentNamedList + Lower,
+        Answer: ComponentNamedList + Lift,
+    {
+        match self.transform.get_export(self.engine, function).map(|it| it.ty) {
+            Some(ComponentItem::ComponentFunc(it)) => it
+                .typecheck::<Parameters, Answer>(&self.component.instance_type())
+                .map_err(|error| error.context(format!("function `{function}`"))),
+            _ => wasmtime::bail!("there is no function `{function}`"),
+        }
+    }
+}
+
+pub(super) fn describe(guest: &Transformer, store: &mut Store<GuestState>) -> Result<Description> {
+    let description = guest.relay_plugin_transform().call_describe(store)?;
+    Ok(Description { version: description.version, takes_configuration: description.config_schema.is_some() })
+}
+
+pub(super) fn configure(
+    guest: &Transformer,
+    store: &mut Store<GuestState>,
+    config: &str,
+) -> Result<Vec<Problem>> {
+    let answer = guest.relay_plugin_transform().call_configure(store, config)?;
+    let problems = answer.err().unwrap_or_default();
+    Ok(problems.into_iter().map(|it| Problem { path: it.path, message: it.message }).collect())
+}
+
+/// One verdict per event of `range`, if the guest keeps to the contract.
+pub(super) fn transform(
+    guest: &Transformer,
+    store: &mut Store<GuestState>,
+    source: &str,
+    events: &EventBatch,
+    range: Range<usize>,
+    scratch: &mut Scratch,
+) -> Result<impl ExactSizeIterator<Item = Verdict> + use<>> {
+    let verdicts = scratch.with_events(source, events, range, |events| {
+        guest.relay_plugin_transform().call_transform(store, events)
+    })?;
+    Ok(verdicts.into_iter().map(answer::verdict))
+}
+
+impl bindings::relay::plugin::types::Host for GuestState {}
+
+impl bindings::relay::plugin::log::Host for GuestState {
+    fn write(&mut self, level: bindings::relay::plugin::log::Level, message: String) {
+        use bindings::relay::plugin::log::Level;
+        let level = match level {
+            Level::Trace => tracing::Level::TRACE,
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Info => tracing::Level::INFO,
+            Level::Warn => tracing::Level::WARN,
+            Level::Error => tracing::Level::ERROR,
+        };
+        self.log(level, &message);
+    }
+}
+
+impl bindings::relay::plugin::clock::Host for GuestState {
+    fn now(&mut self) -> u64 {
+        self.now
+    }
+}

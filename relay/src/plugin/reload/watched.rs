@@ -1,0 +1,163 @@
+//! One plugin, its file, and the lanes' view of it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+use crate::plugin::host::{Build, PluginConfig, PluginHost};
+use crate::plugin::{Generation, LiveGeneration, PluginError};
+
+use super::candidate::{Candidate, Next, Reading};
+use super::stamp::FileStamp;
+use super::status::{PluginStatus, RefusedBuild};
+
+/// A plugin whose file is watched.
+pub(super) struct Watched {
+    config: Arc<PluginConfig>,
+    candidate: Candidate,
+    stamp: Option<FileStamp>,
+    live: watch::Sender<Arc<dyn Generation>>,
+    status: PluginStatus,
+}
+
+impl Watched {
+    /// Loads the plugin for the first time.
+    pub(super) async fn load(host: &Arc<PluginHost>, config: PluginConfig) -> Result<Self, PluginError> {
+        let config = Arc::new(config);
+        // Taken before the file is read: what changes meanwhile is then noticed.
+        let stamp = FileStamp::of(&config.component);
+        let build = read(&config).await.map_err(|error| PluginError::unreadable(&config, &error))?;
+        let digest = build.digest();
+        let generation = load(host, &config, build).await?;
+        let status = PluginStatus {
+            identity: generation.identity().clone(),
+            since: SystemTime::now(),
+            swaps: 0,
+            refused: None,
+        };
+        let (live, _) = watch::channel(generation);
+        Ok(Self { config, candidate: Candidate::running(digest), stamp, live, status })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    pub(super) fn config(&self) -> &PluginConfig {
+        &self.config
+    }
+
+    pub(super) fn subscribe(&self) -> LiveGeneration {
+        self.live.subscribe()
+    }
+
+    pub(super) fn status(&self) -> &PluginStatus {
+        &self.status
+    }
+
+    /// When the file must be read again, whatever else happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.candidate.due()
+    }
+
+    /// Whether the file looks different from when it was last asked, without reading it.
+    pub(super) fn has_moved(&mut self) -> bool {
+        let stamp = FileStamp::of(&self.config.component);
+        std::mem::replace(&mut self.stamp, stamp) != stamp
+    }
+
+    /// Reads the file and swaps the plugin if a new build is there and stable. Returns whether the status
+    /// changed.
+    pub(super) async fn look(&mut self, host: &Arc<PluginHost>) -> bool {
+        let read = read(&self.config).await;
+        let reading = match &read {
+            Ok(build) => Reading::Found(build.digest()),
+            Err(error) => Reading::Unreadable(error.kind()),
+        };
+        match self.candidate.observe(reading, Instant::now()) {
+            Next::LookAt(_) => false,
+            Next::Rest => self.candidate.is_current(reading) && self.forget_refusal(),
+            Next::Judge => {
+                let stable_since = Instant::now();
+                let judged = match read {
+                    Ok(build) => load(host, &self.config, build).await,
+                    Err(error) => Err(PluginError::unreadable(&self.config, &error)),
+                };
+                match judged {
+                    Ok(generation) => self.swap(reading, generation, stable_since),
+                    Err(error) => self.refuse(reading, error),
+                }
+                true
+            }
+        }
+    }
+
+    fn swap(&mut self, reading: Reading, generation: Arc<dyn Generation>, stable_since: Instant) {
+        let identity = generation.identity().clone();
+        let old = self.status.identity.short_digest().to_owned();
+        if let Reading::Found(digest) = reading {
+            self.candidate.accept(digest);
+        }
+        self.live.send_replace(generation);
+        tracing::info!(
+            plugin = identity.name,
+            from = old,
+            to = identity.short_digest(),
+            version = identity.version,
+            took = ?stable_since.elapsed(),
+            "plugin swapped: batches that start from now on run the new build"
+        );
+        self.status =
+            PluginStatus { identity, since: SystemTime::now(), swaps: self.status.swaps + 1, refused: None };
+    }
+
+    fn refuse(&mut self, reading: Reading, error: PluginError) {
+        self.candidate.refuse(reading);
+        let digest = match reading {
+            Reading::Found(digest) => Some(digest.to_string()),
+            Reading::Unreadable(_) => None,
+        };
+        let running = self.status.identity.short_digest();
+        tracing::warn!(
+            plugin = self.config.name,
+            running,
+            refused = digest,
+            "a new build is refused and the old one goes on: {error}"
+        );
+        self.status.refused = Some(RefusedBuild { digest, error: Arc::new(error), at: SystemTime::now() });
+    }
+
+    fn forget_refusal(&mut self) -> bool {
+        self.candidate.forget_refusal();
+        self.status.refused.take().is_some()
+    }
+}
+
+async fn read(config: &Arc<PluginConfig>) -> std::io::Result<Build> {
+    let config = Arc::clone(config);
+    spawn_blocking(move || Build::read(&config.component, &config.config))
+        .await
+        .map_err(std::io::Error::other)?
+}
+
+/// Compiles, links and configures `build` on a blocking thread.
+async fn load(
+    host: &Arc<PluginHost>,
+    config: &Arc<PluginConfig>,
+    build: Build,
+) -> Result<Arc<dyn Generation>, PluginError> {
+    let (host, own) = (Arc::clone(host), Arc::clone(config));
+    match spawn_blocking(move || host.load_build(&own, &build)).await {
+        Ok(loaded) => loaded,
+        Err(ended) => Err(PluginError {
+            code: "P111",
+            plugin: config.name.clone(),
+            what: format!("loading it ended early: {ended}"),
+            remedy: "unless the relay is stopping this is a bug of the relay: report it with the component"
+                .to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,153 @@
+//! The port over lanes held in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
+
+use super::lane::{Lane, matches};
+use crate::store::fault::lost;
+use crate::store::{
+    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
+    StoreError,
+};
+
+/// A store without durability: what it keeps lives as long as one of its clones.
+///
+/// Keeps every other promise of the port. Times are those of the tokio clock, so that a test in paused time
+/// moves them. To find what is due looks at every held event of the lane.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lanes: BTreeMap<LaneId, Lane>,
+    requests: Vec<(LaneId, DeadFilter)>,
+}
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No method panics half-way through a change, so what a poisoned lock guards is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn prepare(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
+        Box::pin(async move { Ok(self.state().lanes.entry(lane.clone()).or_default().acquire(owner)) })
+    }
+
+    fn settle<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+        settlement: &'a Settlement,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            let row = state.lanes.get_mut(lane).ok_or_else(|| lost(lane, lease))?;
+            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease))?;
+            row.settle(settlement);
+            row.advance(lease);
+            Ok(())
+        })
+    }
+
+    fn due<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>> {
+        Box::pin(
+            async move { Ok(self.state().lanes.get(lane).map(|row| row.due(limit)).unwrap_or_default()) },
+        )
+    }
+
+    fn next_due<'a>(&'a self, lane: &'a LaneId) -> BoxFuture<'a, Result<Option<Duration>, StoreError>> {
+        Box::pin(async move { Ok(self.state().lanes.get(lane).and_then(Lane::next_due)) })
+    }
+
+    fn apply_requests<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            let State { lanes, requests } = &mut *state;
+            if requests.iter().all(|(of, _)| of != lane) {
+                return Ok(Vec::new());
+            }
+            let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease))?;
+            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease))?;
+            let mut revived = Vec::new();
+            requests.retain(|(of, filter)| {
+                if of == lane {
+                    revived.extend(row.revive(filter));
+                }
+                of != lane
+            });
+            row.advance(lease);
+            Ok(revived)
+        })
+    }
+
+    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>> {
+        Box::pin(async { Ok(self.state().lanes.iter().map(|(id, row)| row.summary(id)).collect()) })
+    }
+
+    fn dead<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        limit: usize,
+        offset: usize,
+    ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(async move {
+            let state = self.state();
+            let mut letters: Vec<DeadLetter> = state
+                .lanes
+                .iter()
+                .filter(|(id, _)| matches(filter, id))
+                .flat_map(|(id, row)| row.dead(id, filter))
+                .collect();
+            letters.sort_by(|a, b| {
+                let place = |letter: &DeadLetter| letter.event.sequence;
+                (&a.lane.pipeline, place(a), &a.lane.sink, &a.event.id).cmp(&(
+                    &b.lane.pipeline,
+                    place(b),
+                    &b.lane.sink,
+                    &b.event.id,
+                ))
+            });
+            Ok(letters.into_iter().skip(offset).take(limit).collect())
+        })
+    }
+
+    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            let State { lanes, requests } = &mut *state;
+            let mut asked = 0;
+            for (id, row) in lanes.iter().filter(|(id, _)| matches(filter, id)) {
+                let count = row.dead(id, filter).count() as u64;
+                if count > 0 {
+                    requests.push((id.clone(), filter.clone()));
+                    asked += count;
+                }
+            }
+            Ok(asked)
+        })
+    }
+}

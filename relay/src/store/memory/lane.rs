@@ -1,0 +1,304 @@
+//! One lane in memory, its held events in key order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use relay_engine::event::{KeyId, OwnedEvent, Position};
+use relay_engine::message::Message;
+use tokio::time::Instant;
+
+use crate::store::promotion::keys_to_promote;
+use crate::store::{
+    HeldKey,    DeadFilter, DeadLetter, HeldEvent, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
+    Retried, RetryResult, Settlement,
+};
+
+/// The longest wait kept: an `Instant` can't be moved by more than the clock's range.
+const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Key, place in the outbox, event id: events of a key stand together and in order.
+type Place = (KeyId, u64, String);
+
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    owner: String,
+    term: i64,
+    version: i64,
+    position: Option<Position>,
+    generation: Vec<String>,
+    delivered: u64,
+    discarded: u64,
+    settled_at: Option<u64>,
+    held: BTreeMap<Place, Held>,
+    /// Where each held event stands, by event id.
+    places: HashMap<String, Place>,
+}
+
+#[derive(Debug)]
+struct Held {
+    event: OwnedEvent,
+    state: State,
+    messages: Option<Vec<Message>>,
+    delivered: Vec<String>,
+    attempts: u32,
+    code: String,
+    detail: String,
+    generation: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Parked(Instant),
+    Blocked,
+    Dead(u64),
+}
+
+impl State {
+    fn of(state: HeldState) -> Self {
+        match state {
+            HeldState::Parked { after } => Self::Parked(Instant::now() + after.min(LONGEST_WAIT)),
+            HeldState::Blocked => Self::Blocked,
+            HeldState::Dead => Self::Dead(now()),
+        }
+    }
+
+    fn is_dead(self) -> bool {
+        matches!(self, Self::Dead(_))
+    }
+}
+
+/// Microseconds since the Unix epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Whether `filter` means lane `id`.
+pub(super) fn matches(filter: &DeadFilter, id: &LaneId) -> bool {
+    filter.pipeline.as_ref().is_none_or(|it| *it == id.pipeline)
+        && filter.sink.as_ref().is_none_or(|it| *it == id.sink)
+}
+
+fn matches_event(filter: &DeadFilter, held: &Held) -> bool {
+    held.state.is_dead()
+        && filter.event_id.as_ref().is_none_or(|it| *it == held.event.id)
+        && filter.aggregate_id.as_ref().is_none_or(|it| *it == held.event.aggregate_id)
+        && filter.code.as_ref().is_none_or(|it| *it == held.code)
+}
+
+impl Lane {
+    pub(super) fn acquire(&mut self, owner: &str) -> LaneRecord {
+        owner.clone_into(&mut self.owner);
+        self.term += 1;
+        let mut held_keys: Vec<HeldKey> = Vec::new();
+        for ((key, ..), held) in &self.held {
+            if held_keys.last().is_none_or(|it| it.key != *key) {
+                held_keys.push(HeldKey { key: *key, parked: 0, dead: 0 });
+            }
+            if let Some(last) = held_keys.last_mut() {
+                *(if held.state.is_dead() { &mut last.dead } else { &mut last.parked }) += 1;
+            }
+        }
+        let dead = self.count_dead();
+        LaneRecord {
+            lease: Lease { term: self.term, version: self.version },
+            position: self.position.clone(),
+            generation: self.generation.clone(),
+            held_keys,
+            parked: self.held.len() as u64 - dead,
+            dead,
+        }
+    }
+
+    pub(super) fn compare(&self, lease: &Lease) -> bool {
+        lease.term == self.term && lease.version == self.version
+    }
+
+    pub(super) fn advance(&mut self, lease: &mut Lease) {
+        self.version += 1;
+        lease.version = self.version;
+    }
+
+    pub(super) fn settle(&mut self, settlement: &Settlement) {
+        if settlement.position.is_some() {
+            self.position.clone_from(&settlement.position);
+        }
+        self.generation.clone_from(&settlement.generation);
+        self.delivered += settlement.delivered;
+        self.discarded += settlement.discarded;
+        self.settled_at = Some(now());
+        for retried in &settlement.retried {
+            self.retried(retried, &settlement.generation);
+        }
+        for held in &settlement.held {
+            self.hold(held);
+        }
+        for key in keys_to_promote(settlement) {
+            self.promote(key, settlement.skip_dead);
+        }
+    }
+
+    fn retried(&mut self, retried: &Retried, generation: &[String]) {
+        match &retried.result {
+            RetryResult::Done => {
+                if let Some(place) = self.places.remove(&retried.event_id) {
+                    self.held.remove(&place);
+                }
+            }
+            RetryResult::Held { state, attempts, failure, messages, delivered } => {
+                let Some(held) = self.places.get(&retried.event_id).and_then(|it| self.held.get_mut(it))
+                else {
+                    return;
+                };
+                held.state = State::of(*state);
+                held.attempts = *attempts;
+                failure.code.as_ref().clone_into(&mut held.code);
+                held.detail.clone_from(&failure.detail);
+                held.delivered.clone_from(delivered);
+                // Only where its plugins ran for this attempt did this generation see it.
+                if messages.is_some() || held.messages.is_none() {
+                    held.generation = generation.to_vec();
+                }
+                if messages.is_some() {
+                    held.messages.clone_from(messages);
+                }
+            }
+        }
+    }
+
+    fn hold(&mut self, held: &HeldEvent) {
+        if self.places.contains_key(&held.event.id) {
+            return;
+        }
+        let place = (held.key, held.event.sequence, held.event.id.clone());
+        self.places.insert(held.event.id.clone(), place.clone());
+        let (code, detail) = held
+            .failure
+            .as_ref()
+            .map(|failure| (failure.code.clone().into_owned(), failure.detail.clone()))
+            .unwrap_or_default();
+        let row = Held {
+            event: held.event.clone(),
+            state: State::of(held.state),
+            messages: held.messages.clone(),
+            delivered: held.delivered.clone(),
+            attempts: held.attempts,
+            code,
+            detail,
+            generation: held.generation.clone(),
+        };
+        self.held.insert(place, row);
+    }
+
+    fn of_key(&self, key: KeyId) -> impl Iterator<Item = (&Place, &Held)> {
+        self.held.range((key, 0, String::new())..).take_while(move |((of, ..), _)| *of == key)
+    }
+
+    /// Moves the next event of `key` up, as `promotion` says.
+    fn promote(&mut self, key: KeyId, skip_dead: bool) {
+        if self.of_key(key).any(|(_, held)| matches!(held.state, State::Parked(_))) {
+            return;
+        }
+        let next = self.of_key(key).find(|(_, held)| !(skip_dead && held.state.is_dead()));
+        let Some((place, Held { state: State::Blocked, .. })) = next else { return };
+        let place = place.clone();
+        self.park_now(&place);
+    }
+
+    fn park_now(&mut self, place: &Place) {
+        if let Some(held) = self.held.get_mut(place) {
+            held.state = State::Parked(Instant::now());
+        }
+    }
+
+    /// Turns the dead letters that match into events to send again; the first of each key is due at once.
+    pub(super) fn revive(&mut self, filter: &DeadFilter) -> Vec<KeyId> {
+        let mut revived = Vec::new();
+        for (place, held) in self.held.iter_mut().filter(|(_, held)| matches_event(filter, held)) {
+            held.state = State::Blocked;
+            held.attempts = 0;
+            revived.push(place.clone());
+        }
+        for place in &revived {
+            let first = self.of_key(place.0).find(|(_, held)| !held.state.is_dead());
+            let parked = self.of_key(place.0).any(|(_, held)| matches!(held.state, State::Parked(_)));
+            if !parked && first.is_some_and(|(it, _)| it == place) {
+                self.park_now(place);
+            }
+        }
+        revived.into_iter().map(|(key, ..)| key).collect()
+    }
+
+    pub(super) fn due(&self, limit: usize) -> Vec<ParkedEvent> {
+        let now = Instant::now();
+        let mut due: Vec<_> = self
+            .held
+            .iter()
+            .filter_map(|(place, held)| match held.state {
+                State::Parked(at) if at <= now => Some((at, place, held)),
+                State::Parked(_) | State::Blocked | State::Dead(_) => None,
+            })
+            .collect();
+        due.sort_by_key(|(at, (_, sequence, _), _)| (*at, *sequence));
+        due.truncate(limit);
+        due.sort_by_key(|(_, (_, sequence, id), _)| (*sequence, id));
+        due.into_iter()
+            .map(|(_, (key, ..), held)| ParkedEvent {
+                event: held.event.clone(),
+                key: *key,
+                messages: held.messages.clone(),
+                delivered: held.delivered.clone(),
+                attempts: held.attempts,
+            })
+            .collect()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let times = self.held.values().filter_map(|held| match held.state {
+            State::Parked(at) => Some(at),
+            State::Blocked | State::Dead(_) => None,
+        });
+        times.min().map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn summary(&self, id: &LaneId) -> LaneSummary {
+        let dead = self.count_dead();
+        LaneSummary {
+            lane: id.clone(),
+            owner: self.owner.clone(),
+            term: self.term,
+            position: self.position.clone(),
+            generation: self.generation.clone(),
+            delivered: self.delivered,
+            discarded: self.discarded,
+            parked: self.held.len() as u64 - dead,
+            dead,
+            settled_at: self.settled_at,
+        }
+    }
+
+    fn count_dead(&self) -> u64 {
+        self.held.values().filter(|held| held.state.is_dead()).count() as u64
+    }
+
+    pub(super) fn dead<'a>(
+        &'a self,
+        id: &'a LaneId,
+        filter: &'a DeadFilter,
+    ) -> impl Iterator<Item = DeadLetter> + 'a {
+        self.held.iter().filter(|(_, held)| matches_event(filter, held)).map(|(place, held)| DeadLetter {
+            lane: id.clone(),
+            event: held.event.clone(),
+            messages: held.messages.clone(),
+            attempts: held.attempts,
+            code: held.code.clone(),
+            detail: held.detail.clone(),
+            generation: held.generation.clone(),
+            dead_at: if let State::Dead(at) = held.state { at } else { 0 },
+            blocked: self
+                .of_key(place.0)
+                .filter(|(it, held)| *it > place && held.state == State::Blocked)
+                .count() as u64,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The port over Postgres.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
+
+use super::session::Session;
+use super::{lane, letters, requests, schema, settle};
+use crate::store::{
+    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
+    StoreError,
+};
+
+/// A store in one schema of a Postgres database.
+///
+/// What is due is decided by the database's clock. A call that is dropped before its end may have taken effect,
+/// like one that failed with [`StoreError::Unavailable`]: acquire the lane before going on. May be called from
+/// any tokio runtime; its connections belong to the one that called [`PostgresStore::connect`], which has to
+/// outlive it.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    session: Session,
+    schema: String,
+}
+
+impl PostgresStore {
+    /// Connects to the database at `url`, for tables in `schema`; [`super::DEFAULT_SCHEMA`] is usual.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] T504 when the URL is wrong or the database does not let us in,
+    /// [`StoreError::Unavailable`] T505 when it does not answer within ten seconds.
+    pub async fn connect(url: &str, schema: &str) -> Result<Self, StoreError> {
+        Ok(Self { session: Session::connect(url, schema).await?, schema: schema.to_owned() })
+    }
+
+    /// The script that the owner of the database runs where the relay's role may not create tables. May be run
+    /// again.
+    #[must_use]
+    pub fn owner_script(schema: &str) -> String {
+        schema::owner_script(schema)
+    }
+
+    /// The least grants that let `role` keep progress in `schema`.
+    #[must_use]
+    pub fn grant_script(schema: &str, role: &str) -> String {
+        schema::grant_script(schema, role)
+    }
+}
+
+impl Store for PostgresStore {
+    fn prepare(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(schema::prepare(&self.session, &self.schema)))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
+        Box::pin(self.session.at_home(lane::acquire(&self.session, lane, owner)))
+    }
+
+    fn settle<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+        settlement: &'a Settlement,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(settle::settle(&self.session, lane, lease, settlement)))
+    }
+
+    fn due<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>> {
+        Box::pin(self.session.at_home(letters::due(&self.session, lane, limit)))
+    }
+
+    fn next_due<'a>(&'a self, lane: &'a LaneId) -> BoxFuture<'a, Result<Option<Duration>, StoreError>> {
+        Box::pin(self.session.at_home(letters::next_due(&self.session, lane)))
+    }
+
+    fn apply_requests<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+        Box::pin(self.session.at_home(requests::apply_requests(&self.session, lane, lease)))
+    }
+
+    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>> {
+        Box::pin(self.session.at_home(lane::lanes(&self.session)))
+    }
+
+    fn dead<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        limit: usize,
+        offset: usize,
+    ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
+    }
+
+    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.session.at_home(requests::request_retry(&self.session, filter)))
+    }
+}

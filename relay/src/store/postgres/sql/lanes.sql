@@ -1,0 +1,13 @@
+SELECT lane.pipeline, lane.sink, owner, term, position, generation, delivered, discarded,
+       coalesce(counts.parked, 0) AS parked,
+       coalesce(counts.dead, 0) AS dead,
+       (extract(epoch FROM settled_at) * 1000000)::bigint AS settled_at
+FROM lane
+LEFT JOIN (
+    SELECT pipeline, sink,
+           count(*) FILTER (WHERE state <> 'dead') AS parked,
+           count(*) FILTER (WHERE state = 'dead') AS dead
+    FROM held
+    GROUP BY pipeline, sink
+) AS counts ON counts.pipeline = lane.pipeline AND counts.sink = lane.sink
+ORDER BY lane.pipeline, lane.sink

@@ -1,0 +1,17 @@
+-- One request a lane, so that each owner can close its own.
+WITH matching AS (
+    SELECT pipeline, sink, count(*) AS letters
+    FROM held
+    WHERE state = 'dead'
+      AND ($1::text IS NULL OR pipeline = $1)
+      AND ($2::text IS NULL OR sink = $2)
+      AND ($3::text IS NULL OR event_id = $3)
+      AND ($4::text IS NULL OR aggregate_id = $4)
+      AND ($5::text IS NULL OR code = $5)
+    GROUP BY pipeline, sink
+), asked AS (
+    INSERT INTO request (pipeline, sink, event_id, aggregate_id, code, requested_at)
+    SELECT pipeline, sink, $3, $4, $5, statement_timestamp()
+    FROM matching
+)
+SELECT coalesce(sum(letters), 0)::bigint AS letters FROM matching

@@ -1,0 +1,74 @@
+-- Version 1 of the relay's tables. May be run again: it leaves what is there.
+
+CREATE TABLE IF NOT EXISTS schema_version (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version integer NOT NULL
+);
+
+-- One row a lane, updated up to ten times a second: room in its page keeps those updates away from the index.
+CREATE TABLE IF NOT EXISTS lane (
+    pipeline text NOT NULL,
+    sink text NOT NULL,
+    owner text NOT NULL,
+    term bigint NOT NULL,
+    version bigint NOT NULL DEFAULT 0,
+    position text,
+    generation text NOT NULL DEFAULT '{"v":1,"items":[]}',
+    delivered bigint NOT NULL DEFAULT 0,
+    discarded bigint NOT NULL DEFAULT 0,
+    settled_at timestamptz,
+    PRIMARY KEY (pipeline, sink)
+) WITH (fillfactor = 20);
+
+CREATE TABLE IF NOT EXISTS held (
+    pipeline text NOT NULL,
+    sink text NOT NULL,
+    event_id text NOT NULL,
+    sequence bigint NOT NULL,
+    key_id bytea NOT NULL CHECK (length(key_id) = 16),
+    aggregate_type text NOT NULL,
+    aggregate_id text NOT NULL,
+    event_type text NOT NULL,
+    content_type text,
+    payload bytea,
+    headers text NOT NULL,
+    attributes text NOT NULL,
+    occurred_at bigint NOT NULL,
+    state text NOT NULL CHECK (state IN ('parked', 'blocked', 'dead')),
+    attempts bigint NOT NULL,
+    next_at timestamptz,
+    code text,
+    detail text,
+    messages text,
+    delivered_slots text NOT NULL,
+    generation text NOT NULL,
+    held_at timestamptz NOT NULL,
+    dead_at timestamptz,
+    request bigint,
+    PRIMARY KEY (pipeline, sink, event_id),
+    CHECK ((state = 'parked') = (next_at IS NOT NULL)),
+    CHECK ((state = 'dead') = (dead_at IS NOT NULL))
+);
+
+-- The first event of a key in each state: what promotion asks for.
+CREATE INDEX IF NOT EXISTS held_key ON held (pipeline, sink, key_id, state, sequence, event_id);
+-- What is due.
+CREATE INDEX IF NOT EXISTS held_due ON held (pipeline, sink, next_at, sequence) WHERE state = 'parked';
+-- Dead letters in the order in which they are listed.
+CREATE INDEX IF NOT EXISTS held_dead ON held (pipeline, sequence, sink, event_id) WHERE state = 'dead';
+
+CREATE TABLE IF NOT EXISTS request (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pipeline text NOT NULL,
+    sink text NOT NULL,
+    event_id text,
+    aggregate_id text,
+    code text,
+    requested_at timestamptz NOT NULL,
+    revived bigint NOT NULL DEFAULT 0,
+    done_at timestamptz
+);
+
+CREATE INDEX IF NOT EXISTS request_open ON request (pipeline, sink, id) WHERE done_at IS NULL;
+
+INSERT INTO schema_version (version) VALUES (1) ON CONFLICT (only_row) DO NOTHING;

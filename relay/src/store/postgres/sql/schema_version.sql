@@ -1,0 +1,1 @@
+SELECT version::bigint AS version FROM schema_version

@@ -1,0 +1,8 @@
+UPDATE lane
+SET version = version + 1,
+    position = coalesce($5, position),
+    generation = $6,
+    delivered = delivered + $7,
+    discarded = discarded + $8,
+    settled_at = statement_timestamp()
+WHERE pipeline = $1 AND sink = $2 AND term = $3 AND version = $4

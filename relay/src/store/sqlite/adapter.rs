@@ -1,0 +1,101 @@
+//! The port over SQLite.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
+
+use super::session::Session;
+use super::{lane, letters, requests, schema, settle};
+use crate::store::{
+    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
+    StoreError,
+};
+
+/// A store in tables prefixed `relay_` of an SQLite file, usually the application's own.
+///
+/// What is due is decided by SQLite's clock, the machine's. A call that is dropped before its end may have taken
+/// effect, like one that failed with [`StoreError::Unavailable`]: acquire the lane before going on. May be
+/// called from any tokio runtime; the one that called [`SqliteStore::open`] has to outlive it.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    session: Session,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, creating it where there is none, and turns it to WAL mode where it is not.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] T504 when the file can't be opened or is no database,
+    /// [`StoreError::Unavailable`] T506 when another process keeps it locked.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Ok(Self { session: Session::open(path.as_ref()).await? })
+    }
+
+    /// The statements that create the tables, for those who look before they leap.
+    #[must_use]
+    pub fn script() -> &'static str {
+        include_str!("sql/schema_0001.sql")
+    }
+}
+
+impl Store for SqliteStore {
+    fn prepare(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(schema::prepare(&self.session)))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
+        Box::pin(self.session.at_home(lane::acquire(&self.session, lane, owner)))
+    }
+
+    fn settle<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+        settlement: &'a Settlement,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(settle::settle(&self.session, lane, lease, settlement)))
+    }
+
+    fn due<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>> {
+        Box::pin(self.session.at_home(letters::due(&self.session, lane, limit)))
+    }
+
+    fn next_due<'a>(&'a self, lane: &'a LaneId) -> BoxFuture<'a, Result<Option<Duration>, StoreError>> {
+        Box::pin(self.session.at_home(letters::next_due(&self.session, lane)))
+    }
+
+    fn apply_requests<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        lease: &'a mut Lease,
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+        Box::pin(self.session.at_home(requests::apply_requests(&self.session, lane, lease)))
+    }
+
+    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>> {
+        Box::pin(self.session.at_home(lane::lanes(&self.session)))
+    }
+
+    fn dead<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        limit: usize,
+        offset: usize,
+    ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
+    }
+
+    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.session.at_home(requests::request_retry(&self.session, filter)))
+    }
+}

@@ -1,0 +1,53 @@
+//! Reading the side table: what is due, what is dead.
+
+use std::time::Duration;
+
+use super::fault::sqlite_error;
+use super::session::{Session, statement};
+use crate::store::rows::{StoredRow as _, read_dead, read_parked};
+use crate::store::{DeadFilter, DeadLetter, LaneId, ParkedEvent, StoreError};
+
+pub(super) async fn due(
+    session: &Session,
+    lane: &LaneId,
+    limit: usize,
+) -> Result<Vec<ParkedEvent>, StoreError> {
+    let rows = statement(include_str!("sql/due.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(session.readers())
+        .await
+        .map_err(sqlite_error)?;
+    rows.iter().map(read_parked).collect()
+}
+
+pub(super) async fn next_due(session: &Session, lane: &LaneId) -> Result<Option<Duration>, StoreError> {
+    let row = statement(include_str!("sql/next_due.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .fetch_optional(session.readers())
+        .await
+        .map_err(sqlite_error)?;
+    row.map(|row| Ok(Duration::from_micros(row.number("wait")?.cast_unsigned()))).transpose()
+}
+
+pub(super) async fn dead(
+    session: &Session,
+    filter: &DeadFilter,
+    limit: usize,
+    offset: usize,
+) -> Result<Vec<DeadLetter>, StoreError> {
+    let rows = statement(include_str!("sql/dead.sql"))
+        .bind(filter.pipeline.as_deref())
+        .bind(filter.sink.as_deref())
+        .bind(filter.event_id.as_deref())
+        .bind(filter.aggregate_id.as_deref())
+        .bind(filter.code.as_deref())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(i64::try_from(offset).unwrap_or(i64::MAX))
+        .fetch_all(session.readers())
+        .await
+        .map_err(sqlite_error)?;
+    rows.iter().map(read_dead).collect()
+}

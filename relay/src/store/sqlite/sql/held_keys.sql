@@ -1,0 +1,7 @@
+SELECT key_id,
+       count(*) FILTER (WHERE state <> 'dead') AS parked,
+       count(*) FILTER (WHERE state = 'dead') AS dead
+FROM relay_held
+WHERE pipeline = ?1 AND sink = ?2
+GROUP BY key_id
+ORDER BY key_id

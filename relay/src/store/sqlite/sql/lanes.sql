@@ -1,0 +1,12 @@
+SELECT lane.pipeline, lane.sink, owner, term, position, generation, delivered, discarded, settled_at,
+       coalesce(counts.parked, 0) AS parked,
+       coalesce(counts.dead, 0) AS dead
+FROM relay_lane AS lane
+LEFT JOIN (
+    SELECT pipeline, sink,
+           count(*) FILTER (WHERE state <> 'dead') AS parked,
+           count(*) FILTER (WHERE state = 'dead') AS dead
+    FROM relay_held
+    GROUP BY pipeline, sink
+) AS counts ON counts.pipeline = lane.pipeline AND counts.sink = lane.sink
+ORDER BY lane.pipeline, lane.sink

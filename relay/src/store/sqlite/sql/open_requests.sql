@@ -1,0 +1,4 @@
+SELECT id, event_id, aggregate_id, code
+FROM relay_request
+WHERE pipeline = ?1 AND sink = ?2 AND done_at IS NULL
+ORDER BY id

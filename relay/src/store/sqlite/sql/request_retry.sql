@@ -1,0 +1,10 @@
+-- One request a lane, so that each owner can close its own.
+INSERT INTO relay_request (pipeline, sink, event_id, aggregate_id, code, requested_at)
+SELECT DISTINCT pipeline, sink, ?3, ?4, ?5, CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+FROM relay_held
+WHERE state = 'dead'
+  AND (?1 IS NULL OR pipeline = ?1)
+  AND (?2 IS NULL OR sink = ?2)
+  AND (?3 IS NULL OR event_id = ?3)
+  AND (?4 IS NULL OR aggregate_id = ?4)
+  AND (?5 IS NULL OR code = ?5)

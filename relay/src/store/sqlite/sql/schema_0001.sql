@@ -1,0 +1,73 @@
+-- Version 1 of the relay's tables, in the application's database. Times are microseconds since the Unix epoch.
+
+CREATE TABLE relay_schema_version (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    version INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE relay_lane (
+    pipeline TEXT NOT NULL,
+    sink TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    term INTEGER NOT NULL,
+    version INTEGER NOT NULL DEFAULT 0,
+    position TEXT,
+    generation TEXT NOT NULL DEFAULT '{"v":1,"items":[]}',
+    delivered INTEGER NOT NULL DEFAULT 0,
+    discarded INTEGER NOT NULL DEFAULT 0,
+    settled_at INTEGER,
+    PRIMARY KEY (pipeline, sink)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE relay_held (
+    pipeline TEXT NOT NULL,
+    sink TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    key_id BLOB NOT NULL CHECK (length(key_id) = 16),
+    aggregate_type TEXT NOT NULL,
+    aggregate_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    content_type TEXT,
+    payload BLOB,
+    headers TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    occurred_at INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('parked', 'blocked', 'dead')),
+    attempts INTEGER NOT NULL,
+    next_at INTEGER,
+    code TEXT,
+    detail TEXT,
+    messages TEXT,
+    delivered_slots TEXT NOT NULL,
+    generation TEXT NOT NULL,
+    held_at INTEGER NOT NULL,
+    dead_at INTEGER,
+    request INTEGER,
+    PRIMARY KEY (pipeline, sink, event_id),
+    CHECK ((state = 'parked') = (next_at IS NOT NULL)),
+    CHECK ((state = 'dead') = (dead_at IS NOT NULL))
+) STRICT;
+
+-- The first event of a key in each state: what promotion asks for.
+CREATE INDEX relay_held_key ON relay_held (pipeline, sink, key_id, state, sequence, event_id);
+-- What is due.
+CREATE INDEX relay_held_due ON relay_held (pipeline, sink, next_at, sequence) WHERE state = 'parked';
+-- Dead letters in the order in which they are listed.
+CREATE INDEX relay_held_dead ON relay_held (pipeline, sequence, sink, event_id) WHERE state = 'dead';
+
+CREATE TABLE relay_request (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pipeline TEXT NOT NULL,
+    sink TEXT NOT NULL,
+    event_id TEXT,
+    aggregate_id TEXT,
+    code TEXT,
+    requested_at INTEGER NOT NULL,
+    revived INTEGER NOT NULL DEFAULT 0,
+    done_at INTEGER
+) STRICT;
+
+CREATE INDEX relay_request_open ON relay_request (pipeline, sink, id) WHERE done_at IS NULL;
+
+INSERT INTO relay_schema_version (only_row, version) VALUES (1, 1);

@@ -1,0 +1,1 @@
+SELECT version FROM relay_schema_version

@@ -1,0 +1,38 @@
+//! What writers committed, and whether exactly that arrived.
+//!
+//! [`Writers`] commit, roll back and lose their connection while they note each outcome in a [`Journal`];
+//! [`check`] compares it with what a sink holds. The model is that of distributed-system checkers: an outcome
+//! is known to have happened, known not to have, or unknown.
+
+mod check;
+mod event;
+mod outbox;
+mod random;
+mod writers;
+
+pub use check::{Observed, Report, check};
+pub use event::{Outcome, WrittenEvent};
+pub use outbox::{create_outbox, load_outbox};
+pub use random::Random;
+pub use writers::{WriterPlan, Writers};
+
+/// Everything that writers did.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    /// Each event with what became of its transaction.
+    pub events: Vec<(WrittenEvent, Outcome)>,
+}
+
+impl Journal {
+    /// How many events are known to be committed.
+    #[must_use]
+    pub fn committed(&self) -> usize {
+        self.events.iter().filter(|(_, outcome)| *outcome == Outcome::Committed).count()
+    }
+
+    /// How many events are known to be rolled back.
+    #[must_use]
+    pub fn rolled_back(&self) -> usize {
+        self.events.iter().filter(|(_, outcome)| *outcome == Outcome::RolledBack).count()
+    }
+}

@@ -1,0 +1,204 @@
+//! Applications that write events: several at a time, in transactions that also fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use tokio::task::JoinSet;
+
+use super::{Journal, Outcome, Random, WrittenEvent};
+
+/// A writer that lost its connection waits this long before it tries again.
+const RECONNECT: Duration = Duration::from_millis(100);
+
+/// What writers do.
+#[derive(Debug, Clone)]
+pub struct WriterPlan {
+    /// How many write at the same time, each on its own connection.
+    pub writers: u32,
+    /// Committed events in total; rolled-back ones come on top.
+    pub events: u64,
+    /// How many keys they share.
+    pub keys: u64,
+    /// Repeats the choices; the interleaving is the database's.
+    pub seed: u64,
+    /// Transactions in a hundred that end in a rollback.
+    pub rollback_percent: u64,
+    /// Events in a hundred that are written under a savepoint which is rolled back, in a transaction that goes
+    /// on.
+    pub savepoint_percent: u64,
+    /// A pause after each transaction, so that writing lasts as long as a test's faults.
+    pub pause: Duration,
+}
+
+impl Default for WriterPlan {
+    fn default() -> Self {
+        Self {
+            writers: 4,
+            events: 10_000,
+            keys: 200,
+            seed: 1,
+            rollback_percent: 10,
+            savepoint_percent: 5,
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+/// Writers at work.
+#[derive(Debug)]
+pub struct Writers {
+    tasks: JoinSet<Journal>,
+    committed: Arc<AtomicU64>,
+}
+
+impl Writers {
+    /// Starts them on the outbox at `url` (see [`create_outbox`](super::create_outbox)).
+    #[must_use]
+    pub fn start(url: &str, plan: &WriterPlan) -> Self {
+        let committed = Arc::new(AtomicU64::new(0));
+        let mut tasks = JoinSet::new();
+        for number in 0..plan.writers {
+            let writer = Writer {
+                url: url.to_owned(),
+                plan: plan.clone(),
+                number,
+                next: 0,
+                random: Random::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(number) << 40)),
+                journal: Journal::default(),
+                committed: Arc::clone(&committed),
+            };
+            tasks.spawn(writer.write());
+        }
+        Self { tasks, committed }
+    }
+
+    /// How many events are committed so far.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all is written, and returns what became of it.
+    pub async fn finish(self) -> Journal {
+        let mut journal = Journal::default();
+        for part in self.tasks.join_all().await {
+            journal.events.extend(part.events);
+        }
+        journal
+    }
+}
+
+struct Writer {
+    url: String,
+    plan: WriterPlan,
+    number: u32,
+    next: u64,
+    random: Random,
+    journal: Journal,
+    committed: Arc<AtomicU64>,
+}
+
+impl Writer {
+    async fn write(mut self) -> Journal {
+        let mut connection = None;
+        while self.committed.load(Ordering::Relaxed) < self.plan.events {
+            match self.one_transaction(&mut connection).await {
+                Ok(()) if self.plan.pause.is_zero() => {}
+                Ok(()) => tokio::time::sleep(self.plan.pause).await,
+                Err(_) => {
+                    connection = None;
+                    tokio::time::sleep(RECONNECT).await;
+                }
+            }
+        }
+        self.journal
+    }
+
+    async fn one_transaction(&mut self, kept: &mut Option<PgConnection>) -> sqlx::Result<()> {
+        let connection = match kept {
+            Some(connection) => connection,
+            none => none.insert(PgConnection::connect(&self.url).await?),
+        };
+        let mut transaction = connection.begin().await?;
+        let first = self.journal.events.len();
+        let written = self.write_events(&mut transaction).await;
+        if written.is_err() || self.random.chance(self.plan.rollback_percent) {
+            // Without a commit nothing of it can last, whether or not the rollback is heard.
+            self.settle(first, Outcome::RolledBack);
+            transaction.rollback().await?;
+            return written;
+        }
+        match transaction.commit().await {
+            Ok(()) => self.settle(first, Outcome::Committed),
+            // Refused by the server, or the answer was lost: only the server knows.
+            Err(error) => {
+                self.settle(first, Outcome::Unknown);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// One to three events of different keys; keys ascend, so that writers do not wait for each other in a ring.
+    async fn write_events(&mut self, transaction: &mut Transaction<'_, Postgres>) -> sqlx::Result<()> {
+        let count = 1 + self.random.below(3);
+        let mut keys: Vec<u64> = (0..count).map(|_| self.random.below(self.plan.keys)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let key = format!("order-{key}");
+            if self.random.chance(self.plan.savepoint_percent) {
+                let mut savepoint = transaction.begin().await?;
+                self.write_event(&mut savepoint, &key, Outcome::RolledBack).await?;
+                savepoint.rollback().await?;
+            }
+            self.write_event(transaction, &key, Outcome::Unknown).await?;
+        }
+        Ok(())
+    }
+
+    /// Noted before it is written, and as unknown: an event must not be missing from the journal.
+    async fn write_event(
+        &mut self,
+        transaction: &mut Transaction<'_, Postgres>,
+        key: &str,
+        noted_as: Outcome,
+    ) -> sqlx::Result<()> {
+        let version: i64 = sqlx::query_scalar(
+            "INSERT INTO aggregate VALUES ($1, 1) \
+             ON CONFLICT (key) DO UPDATE SET version = aggregate.version + 1 RETURNING version",
+        )
+        .bind(key)
+        .fetch_one(&mut **transaction)
+        .await?;
+        let event = WrittenEvent::new(self.number, self.next, key, version.unsigned_abs());
+        self.next += 1;
+        self.journal.events.push((event.clone(), noted_as));
+        sqlx::query(
+            "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers) \
+             VALUES ($1::uuid, 'order', $2, 'OrderPlaced', $3, '{\"origin\": \"writer\"}')",
+        )
+        .bind(&event.id)
+        .bind(key)
+        .bind(event.body())
+        .execute(&mut **transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// Notes the outcome of the transaction whose events begin at `first`.
+    fn settle(&mut self, first: usize, outcome: Outcome) {
+        let mut events = 0;
+        for (_, noted) in &mut self.journal.events[first..] {
+            if *noted == Outcome::Unknown {
+                *noted = outcome;
+                events += 1;
+            }
+        }
+        if outcome == Outcome::Committed {
+            self.committed.fetch_add(events, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What comes out, in which order, and from where.
+
+use relay::source::{BatchLimit, Source, Start};
+use relay_engine::event::OwnedEvent;
+
+use super::fixture::{Outbox, WIDE, ask, execute, insert, next, read};
+
+#[tokio::test]
+async fn rows_become_events_with_every_field() {
+    let mut outbox = Outbox::create().await;
+    execute(
+        &mut outbox.writer,
+        "ALTER TABLE outbox ADD COLUMN tenant text;
+         INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers, created_at, tenant) VALUES
+           ('0190aaaa-0000-7000-8000-000000000001', 'order', 'order-1', 'placed', '{\"total\": 5}',
+            '{\"traceparent\": \"00-ab\", \"retries\": 3, \"none\": null}', '2026-11-21 12:00:00.5+00', 'acme'),
+           ('0190aaaa-0000-7000-8000-000000000002', 'order', 'order-1', 'gone', NULL, NULL, '2026-11-21 12:00:01+00', NULL)",
+    )
+    .await;
+    let mut config = outbox.config();
+    config.columns.attributes = vec!["tenant".to_owned()];
+    let mut source = relay::source::postgres::PostgresSource::new(config);
+    source.open(Start::Beginning).await.unwrap();
+
+    let batch = next(&mut source, WIDE).await;
+    let events: Vec<OwnedEvent> = batch.events.iter().map(OwnedEvent::from).collect();
+    let placed = OwnedEvent {
+        id: "0190aaaa-0000-7000-8000-000000000001".to_owned(),
+        sequence: 1,
+        aggregate_type: "order".to_owned(),
+        aggregate_id: "order-1".to_owned(),
+        event_type: "placed".to_owned(),
+        content_type: None,
+        payload: Some(b"{\"total\": 5}".to_vec()),
+        headers: [("retries", "3"), ("traceparent", "00-ab")]
+            .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+            .to_vec(),
+        attributes: vec![("tenant".to_owned(), "acme".to_owned())],
+        occurred_at: 1_795_262_400_500_000,
+    };
+    let gone = OwnedEvent {
+        id: "0190aaaa-0000-7000-8000-000000000002".to_owned(),
+        sequence: 2,
+        event_type: "gone".to_owned(),
+        payload: None,
+        headers: Vec::new(),
+        attributes: Vec::new(),
+        occurred_at: 1_795_262_401_000_000,
+        ..placed.clone()
+    };
+    assert_eq!(events, [placed, gone]);
+}
+
+#[tokio::test]
+async fn payloads_of_every_type_come_as_bytes() {
+    for (column_type, literal, expected, media_type) in [
+        ("text", "'plain'", &b"plain"[..], None),
+        ("json", "'{\"a\":  1}'", b"{\"a\":  1}", Some("application/json")),
+        ("jsonb", "'{\"a\":  1}'", b"{\"a\": 1}", Some("application/json")),
+        ("bytea", "'\\x00ff10'", &[0, 255, 16], None),
+    ] {
+        let mut outbox = Outbox::create().await;
+        let sql = format!(
+            "ALTER TABLE outbox ALTER COLUMN payload TYPE {column_type} USING NULL;
+             INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('', 'k', '', {literal})"
+        );
+        execute(&mut outbox.writer, &sql).await;
+        let batch = next(&mut outbox.open(Start::Beginning).await, WIDE).await;
+        let event = batch.events.get(0).unwrap();
+        assert_eq!((event.payload(), event.content_type()), (Some(expected), media_type), "{column_type}");
+    }
+}
+
+#[tokio::test]
+async fn now_begins_behind_what_is_there_and_beginning_before_it() {
+    let mut outbox = Outbox::create().await;
+    outbox.insert("a", &["old"]).await;
+    let mut tail = outbox.open(Start::Now).await;
+    outbox.insert("a", &["new"]).await;
+    assert_eq!(read(&mut tail, 1, WIDE).await.0, ["new"]);
+    let mut whole = outbox.open(Start::Beginning).await;
+    assert_eq!(read(&mut whole, 2, WIDE).await.0, ["old", "new"]);
+}
+
+#[tokio::test]
+async fn a_row_that_commits_late_comes_when_it_commits_and_holds_nobody_up() {
+    let mut outbox = Outbox::create().await;
+    let mut late = outbox.connect().await;
+    execute(&mut late, "BEGIN").await;
+    insert(&mut late, "late", "late 1").await;
+    let mut source = outbox.open(Start::Now).await;
+    outbox.insert("a", &["1", "2"]).await;
+    assert_eq!(read(&mut source, 2, WIDE).await.0, ["1", "2"]);
+    insert(&mut late, "late", "late 2").await;
+    outbox.insert("a", &["3"]).await;
+    let (payloads, position) = read(&mut source, 1, WIDE).await;
+    assert_eq!(payloads, ["3"]);
+    execute(&mut late, "COMMIT").await;
+    assert_eq!(read(&mut source, 2, WIDE).await.0, ["late 1", "late 2"]);
+
+    let mut again = outbox.open(Start::After(position)).await;
+    assert_eq!(read(&mut again, 2, WIDE).await.0, ["late 1", "late 2"], "the position knows who still ran");
+}
+
+#[tokio::test]
+async fn rolled_back_rows_never_come() {
+    let mut outbox = Outbox::create().await;
+    let mut source = outbox.open(Start::Beginning).await;
+    execute(&mut outbox.writer, "BEGIN").await;
+    insert(&mut outbox.writer, "a", "whole transaction").await;
+    execute(&mut outbox.writer, "ROLLBACK; BEGIN; SAVEPOINT s").await;
+    insert(&mut outbox.writer, "a", "to the savepoint").await;
+    execute(&mut outbox.writer, "ROLLBACK TO s").await;
+    insert(&mut outbox.writer, "a", "kept").await;
+    execute(&mut outbox.writer, "COMMIT").await;
+    assert_eq!(read(&mut source, 1, WIDE).await.0, ["kept"]);
+}
+
+#[tokio::test]
+async fn a_position_between_two_events_of_a_batch_is_a_place_to_go_on() {
+    let mut outbox = Outbox::create().await;
+    let mut source = outbox.open(Start::Now).await;
+    outbox.insert("a", &["1", "2", "3", "4"]).await;
+    let batch = next(&mut source, WIDE).await;
+    outbox.insert("a", &["5"]).await;
+    for index in 0..batch.events.len() {
+        let mut again = outbox.open(Start::After(batch.position_after(index))).await;
+        let done = batch.events.get(index).unwrap().sequence();
+        let (payloads, _) = read(&mut again, usize::try_from(5 - done).unwrap(), WIDE).await;
+        let expected: Vec<String> = (done + 1..=5).map(|number| number.to_string()).collect();
+        assert_eq!(payloads, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_giant_transaction_comes_in_bounded_batches_and_in_order() {
+    let mut outbox = Outbox::create().await;
+    let mut source = outbox.open(Start::Now).await;
+    execute(
+        &mut outbox.writer,
+        "INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
+         SELECT 'order', 'k' || n % 100, 'changed', n::text FROM generate_series(1, 50000) AS n",
+    )
+    .await;
+    outbox.insert("a", &["after"]).await;
+    let limit = BatchLimit { events: 2_000, bytes: 1 << 20 };
+    let (payloads, _) = read(&mut source, 50_001, limit).await;
+    let expected: Vec<String> = (1..=50_000).map(|n| n.to_string()).chain(["after".to_owned()]).collect();
+    assert!(payloads == expected, "every row once, in order");
+}
+
+#[tokio::test]
+async fn large_payloads_close_a_batch_early_and_one_over_the_limit_comes_alone() {
+    let mut outbox = Outbox::create().await;
+    let mut source = outbox.open(Start::Now).await;
+    execute(
+        &mut outbox.writer,
+        "INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
+         SELECT '', 'k', '', repeat('x', CASE n WHEN 100 THEN 3000000 ELSE 100000 END)
+         FROM generate_series(1, 200) AS n",
+    )
+    .await;
+    let limit = BatchLimit { events: 2_000, bytes: 1 << 20 };
+    let (mut sequences, mut largest) = (Vec::new(), 0);
+    while sequences.len() < 200 {
+        let batch = next(&mut source, limit).await;
+        let bytes: usize = batch.events.iter().map(|event| event.payload().unwrap().len()).sum();
+        let last = batch.events.get(batch.events.len() - 1).unwrap().payload().unwrap().len();
+        assert!(bytes - last < limit.bytes, "the batch closes at its limit: {bytes}");
+        largest = largest.max(batch.events.len());
+        sequences.extend(batch.events.iter().map(relay_engine::event::Event::sequence));
+    }
+    assert_eq!(sequences, (1..=200).collect::<Vec<_>>());
+    assert!(largest > 5, "batches still hold several events");
+}
+
+#[tokio::test]
+async fn a_dropped_call_loses_and_repeats_nothing() {
+    let mut outbox = Outbox::create().await;
+    let mut source = outbox.open(Start::Now).await;
+    let mut payloads = Vec::new();
+    for round in 0..200_u32 {
+        insert(&mut outbox.writer, "a", &round.to_string()).await;
+        // Polled a few times and then dropped, at another point in each round.
+        for polls in 0..round % 7 {
+            let mut call = Box::pin(source.next_batch(WIDE));
+            for _ in 0..polls {
+                if let std::task::Poll::Ready(batch) = futures_util::poll!(&mut call) {
+                    payloads.extend(
+                        batch.unwrap().events.iter().map(|event| super::fixture::text(event.payload())),
+                    );
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    let missing = 200 - payloads.len();
+    if missing > 0 {
+        payloads.extend(read(&mut source, missing, WIDE).await.0);
+    }
+    assert_eq!(payloads, (0..200).map(|n| n.to_string()).collect::<Vec<_>>());
+    let open: i64 = ask(
+        &mut outbox.writer,
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'relay source' AND datname = current_database()",
+    )
+    .await;
+    assert_eq!(open, 1, "on one and the same connection");
+}

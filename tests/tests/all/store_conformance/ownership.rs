@@ -1,0 +1,133 @@
+//! Progress, terms and who may write.
+
+use relay::store::{DeadFilter, HeldKey, HeldState, Lease, Settlement, StoreError};
+use relay_engine::event::KeyId;
+
+use super::place::Place;
+use super::sample::{LATER, NOW, Owner, done, failed, held, lane, position};
+
+fn moving(after: u64) -> Settlement {
+    Settlement { position: Some(position(after)), ..Settlement::default() }
+}
+
+pub(crate) async fn a_new_lane_has_no_progress(place: &Place) {
+    let store = place.open().await;
+    let record = store.acquire(&lane("kafka"), "relay-1").await.unwrap();
+    assert_eq!(record.lease, Lease { term: 1, version: 0 });
+    assert_eq!((record.position, record.parked, record.dead), (None, 0, 0));
+    assert!(record.generation.is_empty() && record.held_keys.is_empty());
+    assert_eq!(store.next_due(&lane("kafka")).await.unwrap(), None);
+}
+
+pub(crate) async fn progress_survives_a_reopen(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let generation = vec!["sha256:one".to_owned(), "sha256:two".to_owned()];
+    owner.settle(Settlement { generation: generation.clone(), ..moving(41) }).await;
+    owner.settle(Settlement { generation: generation.clone(), ..moving(42) }).await;
+    assert_eq!(owner.lease, Lease { term: 1, version: 2 });
+    drop(owner);
+
+    let record = place.open().await.acquire(&lane("kafka"), "relay-2").await.unwrap();
+    assert_eq!(record.lease, Lease { term: 2, version: 2 });
+    assert_eq!(record.position, Some(position(42)));
+    assert_eq!(record.generation, generation);
+}
+
+pub(crate) async fn a_settlement_without_a_position_leaves_it(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    owner.settle(moving(7)).await;
+    owner.settle(Settlement { delivered: 3, ..Settlement::default() }).await;
+    let lanes = owner.store.lanes().await.unwrap();
+    assert_eq!((lanes[0].position.clone(), lanes[0].delivered), (Some(position(7)), 3));
+}
+
+pub(crate) async fn an_older_owner_changes_nothing(place: &Place) {
+    let mut old = Owner::of(place, "kafka").await;
+    old.hold(vec![held(1, "a", NOW), held(2, "a", HeldState::Blocked), held(3, "b", LATER)]).await;
+    let new = Owner::of(place, "kafka").await;
+    let before = new.store.lanes().await.unwrap();
+
+    let lease = old.lease.clone();
+    let settlement = Settlement {
+        delivered: 1,
+        retried: vec![done(1, "a"), failed(3, "b", HeldState::Dead)],
+        held: vec![held(4, "c", NOW)],
+        ..moving(9)
+    };
+    let refused = old.store.settle(&old.lane, &mut old.lease, &settlement).await.unwrap_err();
+    assert!(matches!(&refused, StoreError::Lost { term: 1, .. }), "{refused}");
+    assert!(refused.to_string().starts_with("T501"), "{refused}");
+    assert_eq!(old.lease, lease, "a loser's lease stays");
+
+    assert_eq!(new.store.lanes().await.unwrap(), before);
+    assert_eq!((new.due().await, new.dead().await), (vec![1], vec![]));
+}
+
+pub(crate) async fn an_older_owner_carries_out_no_request(place: &Place) {
+    let mut old = Owner::of(place, "kafka").await;
+    old.hold(vec![held(1, "a", HeldState::Dead)]).await;
+    assert_eq!(old.store.request_retry(&DeadFilter::default()).await.unwrap(), 1);
+    let mut new = Owner::of(place, "kafka").await;
+
+    let refused = old.store.apply_requests(&old.lane, &mut old.lease).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Lost { .. }), "{refused}");
+    assert_eq!(new.dead().await, [1]);
+    assert_eq!(new.apply().await, 1);
+}
+
+pub(crate) async fn of_two_that_settle_at_once_one_wins_whole(place: &Place) {
+    let owner = Owner::of(place, "kafka").await;
+    let other = place.open().await;
+    let mut lease = owner.lease;
+    for round in 0..20 {
+        let contender = |number: u64| Settlement {
+            held: vec![held(10 * round + number, "a", HeldState::Dead)],
+            ..moving(10 * round + number)
+        };
+        let (one, two) = (contender(1), contender(2));
+        let (mut first, mut second) = (lease.clone(), lease.clone());
+        let (first_result, second_result) = tokio::join!(
+            owner.store.settle(&owner.lane, &mut first, &one),
+            other.settle(&owner.lane, &mut second, &two),
+        );
+        let (winner, loser, winning) = match (first_result, second_result) {
+            (Ok(()), Err(error)) => (1, error, first),
+            (Err(error), Ok(())) => (2, error, second),
+            both => panic!("exactly one wins: {both:?}"),
+        };
+        assert!(matches!(loser, StoreError::Lost { .. }), "{loser}");
+        let lanes = other.lanes().await.unwrap();
+        assert_eq!(lanes[0].position, Some(position(10 * round + winner)));
+        assert_eq!(lanes[0].dead, round + 1, "the loser left no event behind");
+        lease = winning;
+    }
+}
+
+pub(crate) async fn a_new_owner_learns_which_keys_are_held(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    owner
+        .hold(vec![
+            held(1, "a", LATER),
+            held(2, "a", HeldState::Blocked),
+            held(3, "b", HeldState::Dead),
+            held(4, "c", NOW),
+        ])
+        .await;
+    let record = place.open().await.acquire(&owner.lane, "relay-2").await.unwrap();
+    let held_key = |key, parked, dead| HeldKey { key: KeyId::of(key), parked, dead };
+    let mut expected = vec![held_key("a", 2, 0), held_key("b", 0, 1), held_key("c", 1, 0)];
+    expected.sort_by_key(|it| it.key);
+    assert_eq!(record.held_keys, expected);
+    assert_eq!((record.parked, record.dead), (3, 1));
+}
+
+pub(crate) async fn lanes_do_not_share_events(place: &Place) {
+    let mut kafka = Owner::of(place, "kafka").await;
+    let mut nats = Owner::of(place, "nats").await;
+    kafka.hold(vec![held(1, "a", NOW)]).await;
+    nats.hold(vec![held(1, "a", HeldState::Dead), held(2, "a", HeldState::Blocked)]).await;
+    assert_eq!((kafka.due().await, nats.due().await), (vec![1], vec![]));
+    kafka.settle(super::sample::retrying(vec![done(1, "a")])).await;
+    assert_eq!((kafka.due().await, nats.dead().await), (vec![], vec![1]));
+    assert_eq!(kafka.store.acquire(&kafka.lane, "relay-2").await.unwrap().held_keys, Vec::new());
+}

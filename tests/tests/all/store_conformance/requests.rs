@@ -1,0 +1,109 @@
+//! Sending dead letters again.
+
+use relay::store::{DeadFilter, HeldState};
+
+use super::place::Place;
+use super::sample::{NOW, Owner, done, failed, held, only, retrying};
+
+pub(crate) async fn a_retry_request_parks_a_dead_letter_again(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    owner.hold(vec![held(1, "a", HeldState::Dead), held(2, "a", HeldState::Blocked)]).await;
+    assert_eq!(owner.apply().await, 0, "nobody asked");
+    let version = owner.lease.version;
+
+    // The command line is another process.
+    assert_eq!(place.open().await.request_retry(&only(1)).await.unwrap(), 1);
+    assert_eq!(owner.dead().await, [1], "the owner has not seen the request yet");
+    assert_eq!(owner.apply().await, 1);
+    assert_eq!(owner.lease.version, version + 1);
+
+    let due = owner.store.due(&owner.lane, 10).await.unwrap();
+    assert_eq!((due.len(), due[0].event.sequence, due[0].attempts), (1, 1, 0));
+    assert_eq!(owner.dead().await, [] as [u64; 0]);
+    owner.settle(retrying(vec![done(1, "a")])).await;
+    assert_eq!(owner.due().await, [2], "the key goes on");
+}
+
+pub(crate) async fn a_request_is_carried_out_once(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    owner.hold(vec![held(1, "a", HeldState::Dead)]).await;
+    assert_eq!(owner.store.request_retry(&only(1)).await.unwrap(), 1);
+    assert_eq!(owner.apply().await, 1);
+    owner.settle(retrying(vec![failed(1, "a", HeldState::Dead)])).await;
+    assert_eq!(owner.apply().await, 0);
+    assert_eq!(owner.dead().await, [1]);
+    assert_eq!(owner.store.request_retry(&only(1)).await.unwrap(), 1, "asked again, it goes again");
+    assert_eq!(owner.apply().await, 1);
+}
+
+pub(crate) async fn dead_letters_of_a_key_are_sent_again_one_after_another(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    owner.hold([12, 3, 5].map(|it| held(it, "a", HeldState::Dead)).into()).await;
+    owner.hold(vec![held(4, "b", HeldState::Dead)]).await;
+    assert_eq!(owner.store.request_retry(&DeadFilter::default()).await.unwrap(), 4);
+    assert_eq!(owner.apply().await, 4);
+    assert_eq!(owner.due().await, [3, 4]);
+    owner.settle(retrying(vec![done(3, "a")])).await;
+    assert_eq!(owner.due().await, [4, 5]);
+    owner.settle(retrying(vec![done(5, "a")])).await;
+    assert_eq!(owner.due().await, [4, 12]);
+}
+
+pub(crate) async fn a_letter_behind_a_dead_one_waits_for_it(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let (first, last) = (held(5, "a", HeldState::Dead), held(7, "a", HeldState::Dead));
+    owner.hold(vec![first, held(6, "a", HeldState::Blocked), last]).await;
+    assert_eq!(owner.store.request_retry(&only(7)).await.unwrap(), 1);
+    assert_eq!(owner.apply().await, 1);
+    assert_eq!(owner.due().await, [] as [u64; 0], "6 and 7 wait for 5");
+    assert_eq!(owner.store.request_retry(&only(5)).await.unwrap(), 1);
+    assert_eq!(owner.apply().await, 1);
+    for next in [5, 6, 7] {
+        assert_eq!(owner.due().await, [next]);
+        owner.settle(retrying(vec![done(next, "a")])).await;
+    }
+}
+
+pub(crate) async fn a_revived_letter_waits_behind_the_parked_event_of_its_key(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    owner.hold(vec![held(1, "a", HeldState::Dead), held(2, "a", NOW)]).await;
+    assert_eq!(owner.store.request_retry(&only(1)).await.unwrap(), 1);
+    assert_eq!(owner.apply().await, 1);
+    assert_eq!(owner.due().await, [2], "2 may be on its way already");
+    owner.settle(retrying(vec![done(2, "a")])).await;
+    assert_eq!(owner.due().await, [1]);
+}
+
+pub(crate) async fn a_request_reaches_only_what_it_names(place: &Place) {
+    let mut kafka = Owner::of(place, "kafka").await;
+    let mut nats = Owner::of(place, "nats").await;
+    for owner in [&mut kafka, &mut nats] {
+        owner.hold(vec![held(1, "a", HeldState::Dead), held(2, "b", HeldState::Dead)]).await;
+    }
+    let both = DeadFilter { aggregate_id: Some("a".to_owned()), ..DeadFilter::default() };
+    assert_eq!(kafka.store.request_retry(&both).await.unwrap(), 2);
+    assert_eq!(kafka.apply().await, 1);
+    assert_eq!((kafka.due().await, kafka.dead().await), (vec![1], vec![2]));
+    assert_eq!((nats.due().await, nats.dead().await), (vec![], vec![1, 2]), "its owner has not looked yet");
+    assert_eq!(nats.apply().await, 1);
+    let one = DeadFilter { sink: Some("nats".to_owned()), ..DeadFilter::default() };
+    assert_eq!(kafka.store.request_retry(&one).await.unwrap(), 1);
+    assert_eq!((kafka.apply().await, nats.apply().await), (0, 1));
+    let none = DeadFilter { code: Some("S299".to_owned()), ..DeadFilter::default() };
+    assert_eq!(kafka.store.request_retry(&none).await.unwrap(), 0);
+    assert_eq!(kafka.apply().await, 0);
+}
+
+/// Not in the suite of every store: the SQL stores carry out `per_call` letters of a request with each call.
+pub(crate) async fn a_large_request_takes_several_calls_and_no_letter_twice(place: &Place, per_call: u64) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let letters = (1..=per_call + 1).map(|it| held(it, &format!("key {it}"), HeldState::Dead));
+    owner.hold(letters.collect()).await;
+    assert_eq!(owner.store.request_retry(&DeadFilter::default()).await.unwrap(), per_call + 1);
+    assert_eq!(owner.apply().await, per_call);
+    assert_eq!(owner.dead().await, [per_call + 1]);
+    owner.settle(retrying(vec![failed(1, "key 1", HeldState::Dead)])).await;
+    assert_eq!(owner.apply().await, 1, "what died again since was not asked for");
+    assert_eq!(owner.dead().await, [1]);
+    assert_eq!(owner.apply().await, 0);
+}
