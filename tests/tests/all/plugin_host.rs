@@ -1,1 +1,156 @@
-//! Real components in the real host.
+//! Real components in the real host: plugins of this repository, built from source.
+#![cfg(test)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use relay::plugin::host::{PluginConfig, PluginHost, PluginLimits};
+use relay::plugin::{Answer, LiveGeneration, build, reload};
+use relay_engine::event::{EventBatch, EventFields};
+use relay_engine::message::Content;
+use relay_engine::verdict::{Target, Verdict};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Far above what any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The router's component, built once for all tests of this file.
+static ROUTER: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("router.wasm");
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("plugins/router");
+    build::build(&plugin, Some(&out)).unwrap();
+    fs::read(out).unwrap()
+});
+
+fn router_file() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("router.wasm");
+    fs::write(&file, &*ROUTER).unwrap();
+    (folder, file)
+}
+
+fn configured(component: &Path, config: Value) -> PluginConfig {
+    PluginConfig {
+        name: "router".to_owned(),
+        component: component.to_owned(),
+        config,
+        limits: PluginLimits::default(),
+    }
+}
+
+fn orders_to(topic: &str) -> Value {
+    json!({ "rules": [{ "when": { "aggregate_type": "order" }, "then": { "send": [{ "kafka": topic }] } }] })
+}
+
+fn orders(count: usize) -> EventBatch {
+    let mut batch = EventBatch::default();
+    for index in 0..count {
+        let fields = EventFields {
+            id: &format!("event-{index}"),
+            sequence: index as u64,
+            aggregate_type: "order",
+            aggregate_id: "order-1",
+            event_type: "OrderPlaced",
+            payload: Some(b"{\"total\": 12}"),
+            headers: &[("traceparent", b"00-01")],
+            attempt: 1,
+            ..EventFields::default()
+        };
+        batch.push(&fields).unwrap();
+    }
+    batch
+}
+
+fn goes_to(answer: &Answer, expected: &str) -> bool {
+    let Answer::Verdict(Verdict::Publish(messages)) = answer else { return false };
+    let [message] = &messages[..] else { return false };
+    let to_topic = matches!(&message.to, Some(Target::Kafka { topic, .. }) if topic == expected);
+    to_topic && message.body == Content::Unchanged && message.inherit_headers
+}
+
+/// The same component with a custom section: another digest, the same plugin.
+fn another_build(note: u8) -> Vec<u8> {
+    let mut bytes = ROUTER.clone();
+    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', note]);
+    bytes
+}
+
+#[test]
+fn the_router_routes_and_leaves_bodies_where_they_are() {
+    let (_folder, file) = router_file();
+    let generation = PluginHost::new().unwrap().load(&configured(&file, orders_to("orders"))).unwrap();
+    assert_eq!(generation.identity().version, "0.1.0");
+    let mut plugin = generation.instantiate().unwrap();
+    let mut answers = Vec::new();
+    plugin.run("shop", &orders(500), &mut answers);
+    assert_eq!(answers.len(), 500);
+    assert!(answers.iter().all(|answer| goes_to(answer, "orders")), "{:?}", answers[0]);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_its_place() {
+    let (_folder, file) = router_file();
+    let config = configured(&file, json!({ "rules": [{ "then": { "send": [{ "kafka": 5 }] } }] }));
+    let Err(error) = PluginHost::new().unwrap().load(&config) else { panic!("it was taken") };
+    assert_eq!(error.code, "P107");
+    assert!(error.what.contains("/rules/0/then"), "{error}");
+}
+
+/// What a lane does: takes the newest generation between batches. Returns how many it ran.
+fn run_lane(mut live: LiveGeneration, stop: &AtomicBool) -> usize {
+    let batch = orders(100);
+    let mut plugin = live.borrow_and_update().instantiate().unwrap();
+    let mut generations = 1;
+    while !stop.load(Ordering::SeqCst) {
+        if live.has_changed().unwrap_or(false) {
+            plugin = live.borrow_and_update().instantiate().unwrap();
+            generations += 1;
+        }
+        let mut answers = Vec::new();
+        plugin.run("shop", &batch, &mut answers);
+        assert_eq!(answers.len(), batch.len());
+        assert!(answers.iter().all(|answer| goes_to(answer, "orders")), "{:?}", answers[0]);
+    }
+    generations
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn builds_are_swapped_under_a_running_lane_and_a_broken_one_never_reaches_it() {
+    let (folder, file) = router_file();
+    let cancel = CancellationToken::new();
+    let host = Arc::new(PluginHost::new().unwrap());
+    let configs = vec![configured(&file, orders_to("orders"))];
+    let (live, task) = reload::watch(host, configs, cancel.clone()).await.unwrap();
+    let mut status = task.status();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task.run());
+    let stop = Arc::new(AtomicBool::new(false));
+    let lane = std::thread::spawn({
+        let (live, stop) = (live["router"].clone(), Arc::clone(&stop));
+        move || run_lane(live, &stop)
+    });
+    for swap in 1..=3_u8 {
+        // Half a build first, as a slow copy leaves it.
+        fs::write(&file, &ROUTER[..ROUTER.len() / 2]).unwrap();
+        let refused = status.wait_for(|it| it.plugins["router"].refused.is_some());
+        timeout(PATIENCE, refused).await.expect("the half is refused").unwrap();
+        let next = folder.path().join("next.wasm");
+        fs::write(&next, another_build(swap)).unwrap();
+        fs::rename(&next, &file).unwrap();
+        let swapped = status.wait_for(|it| it.plugins["router"].swaps == u64::from(swap));
+        timeout(PATIENCE, swapped).await.expect("the whole is swapped in").unwrap();
+    }
+    stop.store(true, Ordering::SeqCst);
+    let generations = tokio::task::spawn_blocking(move || lane.join().unwrap()).await.unwrap();
+    assert!((2..=4).contains(&generations), "the lane ran {generations} generations");
+    cancel.cancel();
+    timeout(PATIENCE, tasks.join_next()).await.expect("the task ends").unwrap().unwrap();
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use relay::sink::{Report, Sink};
 use relay_engine::event::{EventBatch, EventFields};
@@ -131,9 +131,12 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// A batch of pipeline `p` with one message per draft, of slot 0; the events occurred 1 ms apart from 1,000 ms.
+/// A batch of pipeline `p` with one message per draft, of slot 0; the events occur 1 ms apart, from now on. (A
+/// broker forgets a producer whose newest record is a day old, and with it what it has stored already.)
 pub fn batch(drafts: &[Draft<'_>]) -> Arc<MessageBatch> {
     let mut events = EventBatch::default();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = u64::try_from(now.as_micros()).unwrap();
     for (sequence, draft) in (0u64..).zip(drafts) {
         let fields = EventFields {
             id: &draft.id,
@@ -143,7 +146,7 @@ pub fn batch(drafts: &[Draft<'_>]) -> Arc<MessageBatch> {
             event_type: "Placed",
             payload: draft.body.as_deref(),
             headers: &draft.headers,
-            occurred_at: (1_000 + sequence) * 1_000,
+            occurred_at: now + sequence * 1_000,
             attempt: 1,
             ..EventFields::default()
         };

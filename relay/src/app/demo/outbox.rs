@@ -68,11 +68,10 @@ impl Writer {
         for _ in 0..count {
             ticks.tick().await;
             let number = self.next_number();
+            self.transact(&mut connection, number, true).await?;
             if number.is_multiple_of(ROLL_BACK_EVERY) {
                 self.transact(&mut connection, number, false).await?;
             }
-            let number = self.next_number();
-            self.transact(&mut connection, number, true).await?;
         }
         Ok(())
     }
@@ -91,7 +90,7 @@ impl Writer {
     ) -> Result<(), AppError> {
         let failed = |error: sqlx::Error| unusable("its database", &error);
         let order = format!("order-{}", number % ORDERS);
-        let id = format!("event-{number}");
+        let id = format!("{}-{number}", if commit { "event" } else { "rolled-back" });
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         let upsert = "INSERT INTO orders VALUES (?, 1) ON CONFLICT DO UPDATE SET version = version + 1 RETURNING version";
         let version: i64 =

@@ -9,7 +9,7 @@ SELECT pipeline, sink, event_id, sequence, aggregate_type, aggregate_id, event_t
              AND (blocked.sequence, blocked.event_id) > (held.sequence, held.event_id)
        ) AS blocked
 FROM held
-WHERE state = 'dead'
+WHERE dead_at IS NOT NULL
   AND ($1::text IS NULL OR pipeline = $1)
   AND ($2::text IS NULL OR sink = $2)
   AND ($3::text IS NULL OR event_id = $3)

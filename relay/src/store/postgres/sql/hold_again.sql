@@ -14,4 +14,10 @@ SET state = retried.state,
     END
 FROM unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[])
     AS retried (event_id, state, wait, attempts, code, detail, messages, delivered_slots)
-WHERE held.pipeline = $1 AND held.sink = $2 AND held.event_id = retried.event_id
+CROSS JOIN LATERAL (
+    SELECT one.ctid
+    FROM held AS one
+    WHERE one.event_id = retried.event_id AND one.pipeline = $1 AND one.sink = $2
+    LIMIT 1
+) AS found
+WHERE held.ctid = found.ctid

@@ -1,3 +1,12 @@
+-- Rows are found one by one and then taken by their place, so that no plan can walk through the lane.
 DELETE FROM held
-USING unnest($3::text[]) AS done (event_id)
-WHERE held.pipeline = $1 AND held.sink = $2 AND held.event_id = done.event_id
+WHERE ctid = ANY (ARRAY (
+    SELECT found.ctid
+    FROM unnest($3::text[]) AS done (event_id)
+    CROSS JOIN LATERAL (
+        SELECT held.ctid
+        FROM held
+        WHERE held.event_id = done.event_id AND held.pipeline = $1 AND held.sink = $2
+        LIMIT 1
+    ) AS found
+))

@@ -2,7 +2,7 @@
 WITH matching AS (
     SELECT pipeline, sink, count(*) AS letters
     FROM held
-    WHERE state = 'dead'
+    WHERE dead_at IS NOT NULL
       AND ($1::text IS NULL OR pipeline = $1)
       AND ($2::text IS NULL OR sink = $2)
       AND ($3::text IS NULL OR event_id = $3)

@@ -1,14 +1,14 @@
 -- What this request revived before and what died again since is not taken a second time.
 UPDATE held
 SET state = 'blocked', attempts = 0, dead_at = NULL, request = $3
-WHERE pipeline = $1 AND sink = $2 AND event_id IN (
-    SELECT event_id
+WHERE ctid = ANY (ARRAY (
+    SELECT ctid
     FROM held
-    WHERE pipeline = $1 AND sink = $2 AND state = 'dead' AND request IS DISTINCT FROM $3
+    WHERE pipeline = $1 AND sink = $2 AND dead_at IS NOT NULL AND request IS DISTINCT FROM $3
       AND ($4::text IS NULL OR event_id = $4)
       AND ($5::text IS NULL OR aggregate_id = $5)
       AND ($6::text IS NULL OR code = $6)
     ORDER BY sequence, event_id
     LIMIT $7
-)
+))
 RETURNING key_id

@@ -1,6 +1,6 @@
 SELECT count(*) AS letters
 FROM relay_held
-WHERE state = 'dead'
+WHERE dead_at IS NOT NULL
   AND (?1 IS NULL OR pipeline = ?1)
   AND (?2 IS NULL OR sink = ?2)
   AND (?3 IS NULL OR event_id = ?3)

@@ -2,7 +2,7 @@
 INSERT INTO relay_request (pipeline, sink, event_id, aggregate_id, code, requested_at)
 SELECT DISTINCT pipeline, sink, ?3, ?4, ?5, CAST(unixepoch('subsec') * 1000000 AS INTEGER)
 FROM relay_held
-WHERE state = 'dead'
+WHERE dead_at IS NOT NULL
   AND (?1 IS NULL OR pipeline = ?1)
   AND (?2 IS NULL OR sink = ?2)
   AND (?3 IS NULL OR event_id = ?3)

@@ -1,0 +1,110 @@
+//! Measures what a plugin costs per event: `cargo run --release --example boundary`.
+//!
+//! Builds the router from source and runs it as a lane does: batches of 500 events with 300 bytes of payload
+//! and three headers, the body left unchanged. Every figure is the median of several rounds, in CPU time of the
+//! thread, so that a busy machine disturbs it less.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cpu_time::ThreadTime;
+use relay::plugin::host::{Build, PluginConfig, PluginHost, PluginLimits};
+use relay::plugin::{Answer, Generation, Plugin};
+use relay_engine::event::{EventBatch, EventFields};
+use serde_json::json;
+
+const BATCH: usize = 500;
+const ROUNDS: usize = 9;
+const BATCHES_PER_ROUND: usize = 100;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let component = folder.path().join("router.wasm");
+    let router = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/router");
+    relay::plugin::build::build(&router, Some(&component))?;
+    let config = PluginConfig {
+        name: "router".to_owned(),
+        component,
+        config: json!({
+            "rules": [
+                { "when": { "aggregate_type": "invoice" }, "then": { "send": [{ "kafka": "invoices" }] } },
+                { "when": { "aggregate_type": "order" }, "then": { "send": [{ "kafka": "orders" }] } },
+            ]
+        }),
+        limits: PluginLimits::default(),
+    };
+    let build = Build::read(&config.component, &config.config)?;
+    println!("component     {} KiB", build.bytes().len() >> 10);
+    let host = PluginHost::new()?;
+    let start = Instant::now();
+    let generation = host.load_build(&config, &build)?;
+    println!("load          {:?}", start.elapsed());
+    println!("fresh lane    {:?}", median(|| instances(&generation))?);
+    let mut plugin = generation.instantiate()?;
+    for size in [1, 10, 100, BATCH, 2_000] {
+        let events = batch(size)?;
+        let each = median(|| per_event(&mut *plugin, &events))?;
+        println!("batch of {size:<5}{:.2} µs an event", each.as_secs_f64() * 1e6);
+    }
+    Ok(())
+}
+
+fn batch(events: usize) -> Result<EventBatch, Box<dyn Error>> {
+    let payload = format!("{{\"order\":1,\"note\":\"{}\"}}", "x".repeat(278));
+    let mut batch = EventBatch::with_capacity(events, payload.len());
+    for index in 0..events {
+        let key = format!("order-{}", index % 10_000);
+        batch.push(&EventFields {
+            id: &format!("01JD{index:022}"),
+            sequence: index as u64,
+            aggregate_type: "order",
+            aggregate_id: &key,
+            event_type: "OrderPlaced",
+            content_type: Some("application/json"),
+            payload: Some(payload.as_bytes()),
+            headers: &[
+                ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+                ("tenant", b"blue"),
+                ("schema", b"order-3"),
+            ],
+            attributes: &[],
+            occurred_at: 1_700_000_000_000_000,
+            attempt: 1,
+        })?;
+    }
+    Ok(batch)
+}
+
+/// CPU time of one event.
+fn per_event(plugin: &mut dyn Plugin, events: &EventBatch) -> Result<Duration, Box<dyn Error>> {
+    let batches = (BATCHES_PER_ROUND * BATCH / events.len()).min(10_000);
+    let mut answers = Vec::with_capacity(events.len());
+    let start = ThreadTime::now();
+    for _ in 0..batches {
+        answers.clear();
+        plugin.run("shop", events, &mut answers);
+    }
+    let took = start.elapsed();
+    match answers.iter().find(|answer| !matches!(answer, Answer::Verdict(_))) {
+        Some(fault) => Err(format!("the plugin failed: {fault:?}").into()),
+        None => Ok(took / u32::try_from(batches * events.len())?),
+    }
+}
+
+/// CPU time of a new instance with its configuration.
+fn instances(generation: &Arc<dyn Generation>) -> Result<Duration, Box<dyn Error>> {
+    const INSTANCES: u32 = 200;
+    let start = ThreadTime::now();
+    for _ in 0..INSTANCES {
+        drop(generation.instantiate()?);
+    }
+    Ok(start.elapsed() / INSTANCES)
+}
+
+fn median(mut round: impl FnMut() -> Result<Duration, Box<dyn Error>>) -> Result<Duration, Box<dyn Error>> {
+    let mut rounds = (0..ROUNDS).map(|_| round()).collect::<Result<Vec<_>, _>>()?;
+    rounds.sort_unstable();
+    Ok(rounds[ROUNDS / 2])
+}
