@@ -3,4 +3,5 @@
 
 pub mod journal;
 pub mod layering;
+pub mod program;
 pub mod stack;

@@ -6,14 +6,17 @@
 
 mod check;
 mod event;
+mod observe;
 mod outbox;
 mod random;
+mod sqlite_writer;
 mod writers;
 
 pub use check::{Observed, Report, check};
 pub use event::{Outcome, WrittenEvent};
 pub use outbox::{create_outbox, load_outbox};
 pub use random::Random;
+pub use sqlite_writer::SqliteWriter;
 pub use writers::{WriterPlan, Writers};
 
 /// Everything that writers did.

@@ -17,6 +17,8 @@ const RECONNECT: Duration = Duration::from_millis(100);
 pub struct WriterPlan {
     /// How many write at the same time, each on its own connection.
     pub writers: u32,
+    /// The number of the first of them: events of the same writer would have the same ids in the next run.
+    pub first_writer: u32,
     /// Committed events in total; rolled-back ones come on top.
     pub events: u64,
     /// How many keys they share.
@@ -36,6 +38,7 @@ impl Default for WriterPlan {
     fn default() -> Self {
         Self {
             writers: 4,
+            first_writer: 0,
             events: 10_000,
             keys: 200,
             seed: 1,
@@ -59,7 +62,7 @@ impl Writers {
     pub fn start(url: &str, plan: &WriterPlan) -> Self {
         let committed = Arc::new(AtomicU64::new(0));
         let mut tasks = JoinSet::new();
-        for number in 0..plan.writers {
+        for number in plan.first_writer..plan.first_writer + plan.writers {
             let writer = Writer {
                 url: url.to_owned(),
                 plan: plan.clone(),

@@ -66,11 +66,11 @@ pub enum StackError {
 }
 
 impl StackError {
-    pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         move |cause| Self::Io { doing: doing.into(), cause }
     }
 
-    pub(super) fn client<E>(doing: impl Into<String>) -> impl FnOnce(E) -> Self
+    pub(crate) fn client<E>(doing: impl Into<String>) -> impl FnOnce(E) -> Self
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {

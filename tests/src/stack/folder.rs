@@ -24,7 +24,7 @@ struct Root {
 static ROOT: OnceLock<Root> = OnceLock::new();
 
 /// A new folder for one server, removed when dropped or when the process ends.
-pub(super) fn create(name: &str) -> Result<TempDir, StackError> {
+pub(crate) fn create(name: &str) -> Result<TempDir, StackError> {
     let folder = tempfile::Builder::new()
         .prefix(name)
         .tempdir_in(root()?)

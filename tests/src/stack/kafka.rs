@@ -14,8 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use super::error::StackError;
-use super::postgres::blocking;
-use super::process::{Program, ServerProcess, launcher, run};
+use super::process::{Program, ServerProcess, blocking, launcher, run};
 use super::proxy::TcpProxy;
 use super::{folder, ports, tools};
 

@@ -20,6 +20,12 @@ mod proxy;
 mod runtime;
 pub mod tools;
 
+/// What the rest of this crate starts processes with.
+pub(crate) mod processes {
+    pub(crate) use super::folder::create as temporary_folder;
+    pub(crate) use super::process::{blocking, launch, launcher, run, signal};
+}
+
 pub use error::StackError;
 pub use http_receiver::{Answer, HttpReceiver, ReceivedRequest};
 pub use kafka::{Kafka, Record, shared_kafka};

@@ -11,8 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use super::error::StackError;
-use super::postgres::blocking;
-use super::process::{Program, ServerProcess};
+use super::process::{Program, ServerProcess, blocking};
 use super::{folder, ports, tools};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);

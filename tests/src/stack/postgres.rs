@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use super::error::StackError;
-use super::process::{Program, ServerProcess, launcher, run};
+use super::process::{Program, ServerProcess, blocking, launcher, run};
 use super::{folder, ports, tools};
 
 /// Durable as in production, ready for logical replication and two-phase commit.
@@ -171,13 +171,6 @@ impl Postgres {
         self.process = blocking(move || ServerProcess::start(&program, &folder)).await?;
         Ok(())
     }
-}
-
-/// Runs what blocks (processes, file copies) beside the runtime.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StackError> + Send + 'static,
-) -> Result<T, StackError> {
-    tokio::task::spawn_blocking(work).await.map_err(StackError::client("waiting for a thread"))?
 }
 
 /// `initdb` takes seconds, a copy of what it made takes milliseconds; the template stays for the next runs.

@@ -154,7 +154,7 @@ impl Drop for ServerProcess {
 }
 
 /// A command that drops root if a user is named, and makes the kernel kill the server when its parent dies.
-pub(super) fn launcher(user: Option<&str>) -> Command {
+pub(crate) fn launcher(user: Option<&str>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     if let Some(user) = user.filter(|_| is_root()) {
@@ -169,7 +169,7 @@ pub(super) fn is_root() -> bool {
 }
 
 /// Runs a command to its end.
-pub(super) fn run(mut command: Command) -> Result<(), StackError> {
+pub(crate) fn run(mut command: Command) -> Result<(), StackError> {
     let name = format!("{command:?}");
     let output = command.output().map_err(StackError::io(format!("running {name}")))?;
     if output.status.success() {
@@ -181,7 +181,7 @@ pub(super) fn run(mut command: Command) -> Result<(), StackError> {
 
 /// Spawns from a thread that lives as long as the process: the kernel's "parent death" is that of the thread
 /// that forked, and a test's thread ends with its test while a shared server goes on.
-fn launch(command: Command) -> std::io::Result<Child> {
+pub(crate) fn launch(command: Command) -> std::io::Result<Child> {
     type Request = (Command, Sender<std::io::Result<Child>>);
     static LAUNCHER: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
     let requests = LAUNCHER.get_or_init(|| {
@@ -218,7 +218,8 @@ fn follow(output: PipeReader, marker: &str, ready: &Sender<()>, log: &Mutex<VecD
     }
 }
 
-fn signal(name: &str, ids: &[u32]) {
+/// Sends a signal by its name.
+pub(crate) fn signal(name: &str, ids: &[u32]) {
     let ids: Vec<String> = ids.iter().map(u32::to_string).collect();
     let script = format!("kill -{name} {} 2>/dev/null", ids.join(" "));
     // A process that is gone already is as good as signalled.
@@ -242,4 +243,11 @@ fn is_alive(id: u32) -> bool {
 #[expect(clippy::disallowed_methods, reason = "a process that is not our child gives no signal when it ends")]
 fn pause_for(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// Runs what blocks (processes, file copies, C clients) beside the runtime.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StackError> + Send + 'static,
+) -> Result<T, StackError> {
+    tokio::task::spawn_blocking(work).await.map_err(StackError::client("waiting for a thread"))?
 }

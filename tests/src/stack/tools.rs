@@ -16,8 +16,7 @@ pub fn folder() -> PathBuf {
     if let Some(folder) = std::env::var_os("RELAY_TEST_TOOLS") {
         return folder.into();
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(target_folder, PathBuf::from);
-    target.join("test-tools")
+    target_folder().join("test-tools")
 }
 
 /// The workspace's root folder.
@@ -28,7 +27,8 @@ pub fn workspace() -> &'static Path {
 }
 
 /// The `target` folder that the running program was built in, and failing that the workspace's.
-fn target_folder() -> PathBuf {
+#[must_use]
+pub fn target_folder() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     program
         .ancestors()

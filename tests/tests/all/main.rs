@@ -1,5 +1,7 @@
 //! Every test that needs more than one crate or a real server, in one binary so that it links once.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "functions that tests share fail as tests do")]
+
 mod cli;
 mod end_to_end;
 mod journal;
@@ -9,6 +11,7 @@ mod plugin_host;
 mod plugins;
 mod reload;
 mod sink_driver;
+mod shop;
 mod sink_http;
 mod sink_kafka;
 mod sink_nats;
