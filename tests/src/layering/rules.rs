@@ -9,6 +9,9 @@ use super::references::Reference;
 const PORTS: &[&str] = &["source", "plugin", "sink", "store"];
 /// Modules in a port's folder that belong to the port.
 const OF_THE_PORT: &[&str] = &["port", "columns"];
+/// Modules in a port's folder that its adapters share; they stand with the adapters, above the port.
+const SHARED_BY_ADAPTERS: &[(&str, &str)] =
+    &[("store", "encoding"), ("store", "fault"), ("store", "promotion"), ("store", "rows")];
 /// Crates that reach outside the process: adapters hide them from everything between the ports.
 const DRIVERS: &[&str] = &["sqlx", "rdkafka", "async_nats", "reqwest", "wasmtime", "libsqlite3_sys"];
 
@@ -100,7 +103,9 @@ fn may_use(from: &Part, to: &Part, reference: &Reference) -> bool {
 fn adapter_may_use(port: &str, to: &Part) -> bool {
     match to {
         Part::Module(to) => to == port || to == "telemetry",
-        Part::Adapter(to, _) => to == "plugin" && port == "plugin",
+        Part::Adapter(to, module) => {
+            to == port && (port == "plugin" || SHARED_BY_ADAPTERS.contains(&(to.as_str(), module.as_str())))
+        }
         Part::Program => false,
     }
 }
