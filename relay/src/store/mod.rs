@@ -22,8 +22,8 @@ pub mod sqlite;
 
 pub use memory::MemoryStore;
 pub use port::{
-    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
-    Retried, RetryResult, Settlement, Store, StoreError,
+    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease,
+    ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
 };
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
