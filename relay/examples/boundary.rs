@@ -37,10 +37,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let build = Build::read(&config.component, &config.config)?;
     println!("component     {} KiB", build.bytes().len() >> 10);
+    let before = resident();
     let host = PluginHost::new()?;
+    println!("engine        {} KiB resident", resident().saturating_sub(before));
     let start = Instant::now();
     let generation = host.load_build(&config, &build)?;
-    println!("load          {:?}", start.elapsed());
+    println!(
+        "load          {:?}, {} KiB resident in all",
+        start.elapsed(),
+        resident().saturating_sub(before)
+    );
     println!("fresh lane    {:?}", median(|| instances(&generation))?);
     let mut plugin = generation.instantiate()?;
     for size in [1, 10, 100, BATCH, 2_000] {
@@ -49,6 +55,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("batch of {size:<5}{:.2} µs an event", each.as_secs_f64() * 1e6);
     }
     Ok(())
+}
+
+/// Resident memory of this process in KiB; 0 where the system does not say.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|it| it.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 
 fn batch(events: usize) -> Result<EventBatch, Box<dyn Error>> {

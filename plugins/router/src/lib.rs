@@ -46,13 +46,18 @@ impl Plugin for Router {
     }
 
     fn transform(&mut self, event: &Event) -> Result<Verdict, Fault> {
-        let payload = Payload::of(event);
+        self.decide(event, &Payload::of(event))
+    }
+}
+
+impl Router {
+    fn decide(&self, event: &Event, payload: &Payload<'_>) -> Result<Verdict, Fault> {
         for rule in &self.rules {
-            if rule.matches(event, &payload)? {
-                return rule.then.verdict(event, &payload);
+            if rule.matches(event, payload)? {
+                return rule.then.verdict(event, payload);
             }
         }
-        self.default.verdict(event, &payload)
+        self.default.verdict(event, payload)
     }
 }
 

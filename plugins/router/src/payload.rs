@@ -31,4 +31,10 @@ impl<'e> Payload<'e> {
             Err(fault) => Err(fault.clone()),
         }
     }
+
+    /// Whether something asked for it.
+    #[cfg(test)]
+    pub(crate) fn is_read(&self) -> bool {
+        self.document.get().is_some()
+    }
 }

@@ -86,6 +86,21 @@ fn only_rules_about_the_payload_read_it() {
 }
 
 #[test]
+fn routing_by_columns_leaves_the_payload_unread() {
+    let config = r#"{"rules":[
+        {"when":{"aggregate_type":"invoice","json":{"/a":1}},"then":{"discard":"a"}},
+        {"when":{"event_type":"Order*"},"then":{"send":[{"kafka":"{type}"},{"nats":"n.{json:/a}"}]}}]}"#;
+    let router = Router::new(relay_plugin_sdk::serde_json::from_str(config).unwrap()).unwrap();
+    let is_read = |event: &Event| {
+        let payload = Payload::of(event);
+        router.decide(event, &payload).unwrap();
+        payload.is_read()
+    };
+    assert!(!is_read(&EventBuilder::new("stock", "1", "Moved").build()));
+    assert!(is_read(&placed().payload(r#"{"a":1}"#).build()));
+}
+
+#[test]
 fn a_tombstone_matches_no_value() {
     let mut router =
         router(r#"{"rules":[{"when":{"json":{"/a":null}},"then":{"discard":"a"}}],"default":"pass"}"#);

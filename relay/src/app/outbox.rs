@@ -28,7 +28,7 @@ pub enum OutboxError {
     /// This build has no such source.
     #[error("C014: this relay is built without the source type {0:?}")]
     NotBuiltIn(&'static str),
-    /// The database does not answer, or refused a statement; what its script began is undone.
+    /// The database does not answer, or refused a statement; in Postgres what its script began is undone.
     #[error("C044: the SQL could not be run")]
     Refused(#[source] sqlx::Error),
 }
@@ -46,8 +46,8 @@ impl OutboxScripts {
         Ok(Self { kind, owner, relay })
     }
 
-    /// Runs both scripts, each in a transaction of its own, as the user that `url` names. An SQLite file that
-    /// is not there is made.
+    /// Runs both scripts as the user that `url` names, for Postgres each in a transaction of its own. An SQLite
+    /// file that is not there is made.
     ///
     /// # Errors
     /// When the database does not answer or refuses a statement.
@@ -79,8 +79,7 @@ fn sqlite_script(table: &str) -> Result<String, OutboxError> {
     if table.is_empty() || table.contains('.') {
         return Err(OutboxError::Table(table.to_owned()));
     }
-    let quoted = format!("\"{}\"", table.replace('"', "\"\""));
-    Ok(include_str!("outbox_sqlite.sql").replace("{table}", &quoted))
+    Ok(crate::source::sqlite::ddl(table))
 }
 
 #[cfg(not(feature = "sqlite"))]
@@ -119,7 +118,7 @@ async fn apply_to_sqlite(scripts: &OutboxScripts, url: &str) -> Result<(), Outbo
     let run = async {
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
         let mut connection = options.connect().await?;
-        // One statement, so it needs no transaction around it.
+        // No transaction around it: the journal mode can't change inside one.
         sqlx::raw_sql(AssertSqlSafe(scripts.owner.clone())).execute(&mut connection).await?;
         connection.close().await
     };

@@ -10,7 +10,6 @@ use crate::app::AppError;
 use crate::config::Diagnostic;
 use crate::explain;
 use crate::plugin::PluginError;
-use crate::plugin::reload::PluginErrors;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -166,7 +165,7 @@ impl From<AppError> for Failure {
         match error {
             AppError::Source(error) => error.into(),
             AppError::Store(error) => error.into(),
-            AppError::Plugins(errors) => plugins(errors),
+            AppError::Plugins(errors) => plugins(errors.0),
             AppError::Host(error) => Self::coded(Exit::Environment, "P110", error.to_string(), ""),
             AppError::Build(error) => super::plugin::failed(error),
             AppError::Admin(error) => {
@@ -182,8 +181,8 @@ impl From<AppError> for Failure {
 }
 
 /// The first plugin's error in full, and the others named beside it.
-fn plugins(errors: PluginErrors) -> Failure {
-    let mut errors = errors.0.into_iter();
+fn plugins(errors: Vec<PluginError>) -> Failure {
+    let mut errors = errors.into_iter();
     let Some(first) = errors.next() else {
         return Failure::coded(Exit::Environment, "P110", "plugins can't be loaded".to_owned(), "");
     };

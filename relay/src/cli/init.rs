@@ -145,7 +145,7 @@ fn write_new(path: &PathBuf, text: &str) -> Result<(), Failure> {
             let what = format!("{} is there already", path.display());
             Failure::coded(
                 Exit::Failed,
-                "C041",
+                "C045",
                 what,
                 "name another file with --config, or print the SQL alone with --print",
             )

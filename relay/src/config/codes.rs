@@ -55,6 +55,7 @@ pub(crate) const TWICE: &str = "C026";
 /// A choice that is planned and not built.
 pub(crate) const NOT_YET: &str = "C027";
 /// A Kafka property that the relay decides.
+#[cfg(feature = "kafka")]
 pub(crate) const RESERVED_PROPERTY: &str = "C028";
 /// Warning: a plugin that no pipeline uses.
 pub(crate) const UNUSED_PLUGIN: &str = "C030";

@@ -11,14 +11,19 @@ use super::values::did_you_mean;
 use crate::source::Columns;
 
 /// Pause between empty polls while events flow: half the latency that is aimed at.
+#[cfg(feature = "postgres")]
 const POSTGRES_POLL_BUSY: Duration = Duration::from_micros(1500);
 /// An idle relay asks ten times a second: a first event waits 50 ms on average.
+#[cfg(feature = "postgres")]
 const POSTGRES_POLL_IDLE: Duration = Duration::from_millis(100);
 /// Longer than any of the relay's statements takes on a healthy server, shorter than an operator's patience.
+#[cfg(feature = "postgres")]
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// SQLite answers within microseconds, and every poll takes a read lock.
+#[cfg(feature = "sqlite")]
 const SQLITE_POLL_BUSY: Duration = Duration::from_millis(2);
 /// A poll of a file costs no server anything.
+#[cfg(feature = "sqlite")]
 const SQLITE_POLL_IDLE: Duration = Duration::from_millis(50);
 /// Below, a poll loop would only burn a processor; above, it looks like an outage.
 const POLL_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::from_secs(60);

@@ -5,4 +5,4 @@ pub mod host;
 mod port;
 pub mod reload;
 
-pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError};
+pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError, PluginErrors};

@@ -1,5 +1,6 @@
 //! What the relay needs of a plugin.
 
+use std::fmt;
 use std::sync::Arc;
 
 use relay_engine::event::EventBatch;
@@ -79,3 +80,21 @@ pub struct PluginError {
     /// What to do.
     pub remedy: String,
 }
+
+/// Every plugin that can't serve, so that an operator corrects all in one go.
+#[derive(Debug)]
+pub struct PluginErrors(pub Vec<PluginError>);
+
+impl fmt::Display for PluginErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            fmt::Display::fmt(error, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PluginErrors {}

@@ -20,12 +20,7 @@ mod rows;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use memory::MemoryStore;
 pub use port::{
     DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease,
     ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
 };
-#[cfg(feature = "postgres")]
-pub use postgres::PostgresStore;
-#[cfg(feature = "sqlite")]
-pub use sqlite::SqliteStore;

@@ -1,5 +1,7 @@
 //! What people see: screens, errors and exit codes of the real binary.
 
+#![expect(clippy::unwrap_used, reason = "what tests share panics as tests do")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -122,7 +124,7 @@ fn init_writes_a_configuration_once_and_it_passes_the_check() {
 
     fs::write(folder.path().join("relay.toml"), "mine").unwrap();
     let (_, err) = assert_ends(&run(&folder, &["init"]), 1);
-    assert!(err.starts_with("error[C041]: relay.toml is there already"), "{err}");
+    assert!(err.starts_with("error[C045]: relay.toml is there already"), "{err}");
     assert_eq!(fs::read_to_string(folder.path().join("relay.toml")).unwrap(), "mine");
     let (_, err) = assert_ends(&run(&folder, &["init", "--config", "no/relay.toml"]), 1);
     assert!(err.starts_with("error[C043]: "), "{err}");

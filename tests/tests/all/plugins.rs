@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 const PLUGINS: [&str; 3] = ["cloudevents", "redact", "router"];
 /// A component above this is no longer small: a plugin's compilation and memory grow with it.
-const LARGEST: u64 = 288 << 10;
+const LARGEST: u64 = 352 << 10;
 
 fn build_into(folder: &Path, plugin: &str) -> Built {
     let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("plugins");

@@ -168,6 +168,8 @@ async fn a_lost_answer_is_unknown_and_a_refused_connection_an_outage() {
     assert_eq!(failure(&outcomes, 0), (Unknown, "S208"));
     assert_eq!(failure(&outcomes, 1), (Unknown, "S208"));
 
+    // A sink without an open connection, which would break while the request is on it.
+    let mut driver = open(config(receiver.url())).await;
     receiver.stop();
     let outcomes = driver.deliver(&batch(&[one("/")])).await;
     assert_eq!(failure(&outcomes, 0), (Unavailable, "S219"));

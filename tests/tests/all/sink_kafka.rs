@@ -108,7 +108,8 @@ async fn a_message_over_the_producers_limit_fails_alone_and_nothing_behind_it_ov
 async fn a_message_over_the_topics_limit_fails_alone_and_order_is_kept_around_it() {
     let kafka = shared_kafka().await.unwrap();
     kafka.create_topic_with("sink-topic-limit", 2, &[("max.message.bytes", "3000")]).await.unwrap();
-    let mut driver = sink(&kafka.brokers(), &[]);
+    // Small requests, so that others are on the wire when one of them is refused.
+    let mut driver = sink(&kafka.brokers(), &[("batch.num.messages", "20")]);
     driver.sink.open().await.unwrap();
     let mut drafts = numbered("sink-topic-limit", 2_000);
     drafts[1_001].body = Some(format!("1001{}", "x".repeat(4_000)).into_bytes());

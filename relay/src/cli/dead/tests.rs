@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures_util::future::BoxFuture;
-use relay_engine::event::OwnedEvent;
+use relay_engine::event::{KeyId, OwnedEvent};
 use relay_engine::message::{Address, Content, Message};
 
 use super::{list, retry, show};
@@ -173,7 +173,7 @@ impl Store for DeadOnly {
         &'a self,
         _: &'a LaneId,
         _: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
         not_here()
     }
 

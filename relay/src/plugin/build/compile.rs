@@ -10,13 +10,14 @@ use super::BuildError;
 use super::cargo::{TARGET, cargo, not_started};
 use super::package::{Package, same_file};
 
-/// Settings for a small component, whatever the crate's own profile says.
+/// Settings for a fast component, whatever the crate's own profile says.
 ///
-/// Measured on the router: `opt-level = "z"` saves 1 % more bytes. Checks for overflow cost 3 % and turn a silent
-/// wrong number into a fault of one event. Function names would add a third: the place of a panic is in the log
-/// without them.
+/// Measured against `opt-level = "s"` with 300-byte events: 3 takes a tenth less CPU for routing by columns and a
+/// fifth less where the payload is read, for a fifth more bytes. Checks for overflow cost 3 % of the bytes and turn
+/// a silent wrong number into a fault of one event. Function names would add a third of the bytes, and the place of
+/// a panic is in the log without them.
 const PROFILE: [&str; 7] = [
-    "profile.release.opt-level=\"s\"",
+    "profile.release.opt-level=3",
     "profile.release.lto=\"fat\"",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",

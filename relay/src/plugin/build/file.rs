@@ -55,14 +55,20 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+    fn whoever_reads_the_old_file_keeps_it_whole_and_nothing_is_left_beside_the_new_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.wasm");
         replace(&path, b"old").unwrap();
+        let mut reader = File::open(&path).unwrap();
         replace(&path, b"new").unwrap();
+        let mut seen = String::new();
+        reader.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "old");
         assert_eq!(read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -82,6 +82,15 @@ fn a_trap_stays_with_its_event_and_names_the_function() {
 }
 
 #[test]
+fn endless_recursion_ends_with_the_guests_stack_and_not_the_hosts() {
+    let answer = among_neighbours("recurse", PluginLimits::default());
+    assert_eq!(code(&answer), "P120");
+    assert!(detail(&answer).contains("stack"), "{answer:?}");
+    // Thousands of frames are told by the innermost few.
+    assert!(detail(&answer).len() < 400, "{answer:?}");
+}
+
+#[test]
 fn an_endless_loop_is_stopped_at_the_limit_of_its_event() {
     let limits = PluginLimits {
         time: Duration::from_millis(5),

@@ -20,6 +20,8 @@ mod watched;
 #[cfg(test)]
 mod tests;
 
-pub use start::{PluginErrors, watch};
+pub use start::watch;
+
+pub use crate::plugin::PluginErrors;
 pub use status::{PluginStatus, RefusedBuild, ReloadStatus};
 pub use task::ReloadTask;

@@ -1,34 +1,15 @@
 //! Loads every plugin at the start.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::plugin::host::{PluginConfig, PluginHost};
-use crate::plugin::{LiveGeneration, PluginError};
+use crate::plugin::{LiveGeneration, PluginErrors};
 
 use super::task::ReloadTask;
 use super::watched::Watched;
-
-/// Every plugin that can't serve, so that an operator corrects all in one go.
-#[derive(Debug)]
-pub struct PluginErrors(pub Vec<PluginError>);
-
-impl fmt::Display for PluginErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            fmt::Display::fmt(error, f)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for PluginErrors {}
 
 /// Loads the plugins of `configs`, whose names differ, and prepares to watch their files.
 ///

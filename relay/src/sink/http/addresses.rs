@@ -4,9 +4,14 @@
 //! connects to one that passed, so a name that changes its address between check and use gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Url, redirect};
+
+/// Longest wait for a connection, so that a host that does not answer at all is told apart from one that was sent
+/// the request: only the second may have acted on it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who may dial an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +114,7 @@ pub(super) fn client(
         // The lane decides what is sent again.
         .retry(reqwest::retry::never())
         .timeout(timeout)
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout / 2))
         .tcp_nodelay(true)
         .user_agent(concat!("relay/", env!("CARGO_PKG_VERSION")))
         .build()

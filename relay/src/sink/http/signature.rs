@@ -27,8 +27,12 @@ mod tests {
     #[test]
     fn the_specifications_example_comes_out_as_printed_there() {
         let secret = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let value =
-            sign(&[secret.clone()], "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", br#"{"test": 2432232314}"#);
+        let value = sign(
+            std::slice::from_ref(&secret),
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "1614265330",
+            br#"{"test": 2432232314}"#,
+        );
         assert_eq!(value.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
         let two = sign(&[secret, b"other".to_vec()], "a", "1", b"").unwrap();
         assert_eq!(two.split(' ').count(), 2);

@@ -105,7 +105,10 @@ impl Producer {
             Ok(Ok(None)) => Ok(()),
             Ok(Ok(Some(code))) => Err(classify::failure(code, &topic, self.batching)),
             Ok(Err(error)) => Err(self.unreachable(&error, &topic)),
-            Err(error) => Err(classify::unknown(format!("the question for metadata was lost: {error}"))),
+            Err(error) => {
+                let detail = format!("the question for metadata was lost: {error}");
+                Err(Failure::new(FailureClass::Unavailable, classify::UNREACHABLE, detail))
+            }
         }
     }
 

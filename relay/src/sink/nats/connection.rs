@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, Message, Request, Subscriber};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Message, Request, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _};
 use relay_engine::outcome::Failure;
 use tokio::sync::watch;
@@ -56,7 +56,7 @@ impl Connection {
         let acks = client
             .subscribe(format!("{inbox}.*"))
             .await
-            .map_err(|error| classify::unknown(format!("subscribing to answers: {error}")))?;
+            .map_err(|error| classify::connect_failure(ConnectErrorKind::Io, &error.to_string()))?;
         let mut tasks = JoinSet::new();
         tasks.spawn(receive(acks, Arc::clone(pending), Arc::clone(&news), config.ack_timeout));
         Ok(Self { client, inbox, news, _tasks: tasks })
@@ -111,7 +111,7 @@ async fn options(config: &NatsSinkConfig, news: &Arc<News>) -> Result<ConnectOpt
     }
     if let Some(file) = &config.credentials {
         options = options.credentials_file(file).await.map_err(|error| {
-            let kind = async_nats::ConnectErrorKind::Authentication;
+            let kind = ConnectErrorKind::Authentication;
             classify::connect_failure(kind, &format!("the credentials file {}: {error}", file.display()))
         })?;
     }

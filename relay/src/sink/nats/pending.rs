@@ -17,8 +17,8 @@ pub(super) struct Publish {
     pub(super) batch_id: u64,
     pub(super) index: u32,
     pub(super) subject: String,
-    /// Its place in the window, given back with the answer.
-    pub(super) room: OwnedSemaphorePermit,
+    /// Its place in the window, given back when this is dropped.
+    pub(super) _room: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]

@@ -54,7 +54,18 @@ impl NatsSink {
             Some(connection) => connection,
             None => Connection::open(&self.config, &self.pending).await?,
         };
-        self.connection.insert(connection).check().await
+        let checked = connection.check().await;
+        if checked.as_ref().err().is_some_and(|it| it.code == classify::UNREACHABLE) {
+            // The next opening starts over: it reads the credentials again, and nothing that the client kept for
+            // a later connection is sent after the lane has sent it again.
+            drop(connection);
+            let mut gathered = Gathered::new();
+            self.pending.lose_all(&mut gathered, "the connection was given up before the answer came");
+            self.pending.report(gathered);
+        } else {
+            self.connection = Some(connection);
+        }
+        checked
     }
 
     async fn send_one(&self, batch_id: u64, batch: &MessageBatch, index: u32) {
@@ -79,7 +90,7 @@ impl NatsSink {
         if !connection.is_connected() {
             return Err(classify::not_connected());
         }
-        let noted = Publish { batch_id, index, subject: subject.to_string(), room };
+        let noted = Publish { batch_id, index, subject: subject.to_string(), _room: room };
         let number = self.pending.add(noted);
         let publish = connection.client().publish_with_reply_and_headers(
             subject,

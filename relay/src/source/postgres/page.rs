@@ -42,11 +42,6 @@ impl Rows {
         self.taken.push(Taken { sequence: sequence(&row)?, size, row });
         Ok(())
     }
-
-    /// The last sequence taken, where more follow it.
-    fn horizon(&self) -> Option<i64> {
-        self.taken.last().filter(|_| self.more).map(|taken| taken.sequence)
-    }
 }
 
 /// Rows in order of their sequence.
@@ -58,23 +53,24 @@ pub(super) struct Merged {
     pub(super) complete: bool,
 }
 
-/// Merges two pages that are each in order: only up to where both are known, and up to `limit`.
+/// Merges two pages that are each in order, up to `limit`.
+///
+/// A page that was cut fills a batch by itself, so the merge is full before it could pass the end of such a
+/// page and miss what follows there.
 pub(super) fn merge(fresh: Rows, late: Rows, limit: BatchLimit) -> Merged {
-    let horizon = fresh.horizon().into_iter().chain(late.horizon()).min().unwrap_or(i64::MAX);
-    let mut complete = !fresh.more && !late.more;
+    let cut = fresh.more || late.more;
     let mut rows = fresh.taken;
     rows.extend(late.taken);
     rows.sort_unstable_by_key(|taken| taken.sequence);
     let (mut keep, mut bytes) = (0, 0);
     for taken in &rows {
-        let full = keep >= limit.events || bytes >= limit.bytes;
-        if taken.sequence > horizon || (full && keep > 0) {
-            complete = false;
+        if keep > 0 && (keep >= limit.events || bytes >= limit.bytes) {
             break;
         }
         keep += 1;
         bytes += taken.size;
     }
+    let complete = !cut && keep == rows.len();
     rows.truncate(keep);
     Merged { rows, bytes, complete }
 }

@@ -13,8 +13,11 @@ use super::script::literal;
 use super::session::{Session, text};
 use crate::source::SourceError;
 
-const MAY_READ: &str = "SELECT (has_function_privilege('pg_read_file(text)', 'EXECUTE') \
+const MAY_READ: &str = "SELECT (has_function_privilege('pg_read_file(text,bigint,bigint,boolean)', 'EXECUTE') \
                         AND pg_has_role('pg_read_server_files', 'USAGE'))::text";
+
+/// Bytes; a line has about fifty, and there is one for every failover.
+const LONGEST_HISTORY: u32 = 1 << 20;
 
 const DOING: &str = "reading the timeline history";
 
@@ -81,7 +84,8 @@ async fn switch_point(
     if !allowed {
         return Ok(None);
     }
-    let sql = format!("SELECT pg_read_file(filename) FROM (SELECT {} AS filename) AS f", literal(&file));
+    // A server that was restored may lack the file: then it answers NULL.
+    let sql = format!("SELECT pg_read_file({}, 0, {LONGEST_HISTORY}, true)", literal(&file));
     let rows = session.query(DOING, timeout, &sql).await?;
     let history = rows.first().map(|row| text(row, 0)).transpose()?.flatten().unwrap_or_default();
     Ok(switch_in(history, old))

@@ -10,7 +10,10 @@ pub(super) fn sqlite_error(error: Error) -> StoreError {
     let (cause, what) = match &error {
         Error::Database(answer) => {
             let code = answer.code().and_then(|code| code.parse().ok()).unwrap_or_default();
-            (cause_of(code), format!("SQLite says: {} (code {code})", answer.message()))
+            // A missing table has no code of its own.
+            let missing = answer.message().starts_with("no such table");
+            let cause = if missing { Cause::NoTables } else { cause_of(code) };
+            (cause, format!("SQLite says: {} (code {code})", answer.message()))
         }
         Error::PoolTimedOut => (Cause::TooSlow, "another call kept the SQLite file too long".to_owned()),
         Error::Configuration(_) => (Cause::NoEntry, format!("the SQLite file can't be opened: {error}")),
@@ -35,7 +38,7 @@ fn cause_of(code: i32) -> Cause {
         3 | 14 | 23 | 26 => Cause::NoEntry,
         // Corrupt.
         11 => Cause::Unreadable,
-        // Plain error (a missing table, bad SQL), schema changed, too big, constraint, mismatch, misuse, range.
+        // Plain error (bad SQL), schema changed, too big, constraint, mismatch, misuse, range.
         1 | 17 | 18 | 19 | 20 | 21 | 25 => Cause::Rejected,
         // Out of memory, interrupted, I/O error and the rest pass, or show what they are when repeated.
         _ => Cause::Unreachable,

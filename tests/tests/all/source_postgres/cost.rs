@@ -18,7 +18,10 @@ fn retained_rows() -> u64 {
 const ROUNDS: u64 = 12;
 
 /// New rows of a round, and the batch they are read in: polls that fit, and deltas that are paged.
-const SHAPES: [(u64, usize); 4] = [(1, 2_000), (150, 2_000), (3_000, 100), (6_000, 2_000)];
+const SHAPES: [(u64, usize); 5] = [(1, 2_000), (150, 2_000), (3_000, 100), (6_000, 2_000), (60_000, 8_000)];
+
+/// Rows of the largest shapes are read in one round: they are there for the size of the delta.
+const MANY: u64 = 10_000;
 
 /// What the calls of one kind of statement touched.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +58,7 @@ async fn rounds(outbox: &mut Outbox, (size, limit): (u64, usize)) {
     let limit = BatchLimit { events: limit, bytes: 8 << 20 };
     let mut late = outbox.connect().await;
     let mut source = outbox.open(Start::Now).await;
-    for _ in 0..ROUNDS {
+    for _ in 0..if size > MANY { 1 } else { ROUNDS } {
         execute(&mut late, "BEGIN").await;
         insert(&mut late, "late", "late").await;
         execute(
@@ -106,6 +109,11 @@ async fn measure(outbox: &mut Outbox) -> BTreeMap<(u64, usize, String), Cost> {
     measured
 }
 
+/// Buffers that a page of rows of 300 bytes may touch: about one per twenty, and the way there.
+fn page_bound(limit: usize) -> i64 {
+    i64::try_from(limit / 10).unwrap() + 20
+}
+
 /// One more level of each index, and a page or two of chance.
 const MARGIN: i64 = 6;
 
@@ -122,6 +130,10 @@ async fn a_poll_costs_the_same_over_few_and_over_many_retained_rows() {
         let (few, many) = (measure(&mut small).await, measure(&mut large).await);
         for kind in ["fresh", "late", "page", "bounds"] {
             assert!(many.keys().any(|(_, _, found)| found == kind), "{kind} was measured: {many:?}");
+        }
+        for (what, cost) in many.iter().chain(&few).filter(|((_, _, kind), _)| kind == "page") {
+            let (now, bound) = (cost.per_call(), page_bound(what.1));
+            assert!(now <= bound, "{what:?}, statistics {analyzed}: {now} buffers for a page, not {bound}");
         }
         for (what, cost) in &many {
             let before = few.get(what).map_or(0, |cost| cost.per_call());

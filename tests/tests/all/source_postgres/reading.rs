@@ -150,6 +150,40 @@ async fn a_giant_transaction_comes_in_bounded_batches_and_in_order() {
 }
 
 #[tokio::test]
+async fn late_and_fresh_rows_that_are_paged_together_come_in_one_order() {
+    let mut outbox = Outbox::create().await;
+    let mut late = outbox.connect().await;
+    execute(&mut late, "BEGIN; SELECT txid_current()").await;
+    let mut source = outbox.open(Start::Now).await;
+    let payloads: Vec<String> =
+        (1..=60_u32).map(|number| format!("{number}:{}", "x".repeat(2_000))).collect();
+    for (number, payload) in (1_u32..).zip(&payloads) {
+        let writer = if number % 5 < 2 { &mut late } else { &mut outbox.writer };
+        // Rows of different sizes, so that pages are cut by bytes and by number.
+        insert(writer, "a", if number % 3 == 0 { payload } else { payload.split_once('x').unwrap().0 }).await;
+    }
+    // Together at last: all of them are new to the cursor, which saw the late transaction running.
+    execute(&mut late, "COMMIT").await;
+    let limits = [(3, 1 << 20), (7, 4_000), (60, 3_000), (1, 1)];
+    let mut numbers = Vec::new();
+    for (events, bytes) in limits.into_iter().cycle() {
+        let batch = next(&mut source, BatchLimit { events, bytes }).await;
+        assert!(batch.events.len() <= events);
+        let position = batch.position_after(0);
+        let first = batch.events.get(0).unwrap().sequence();
+        for (event, sequence) in batch.events.iter().zip(first..) {
+            assert_eq!(event.sequence(), sequence, "none is left out between");
+        }
+        numbers.push(first);
+        if numbers.len() == 60 {
+            break;
+        }
+        source.open(Start::After(position)).await.unwrap();
+    }
+    assert_eq!(numbers, (1..=60).collect::<Vec<u64>>());
+}
+
+#[tokio::test]
 async fn large_payloads_close_a_batch_early_and_one_over_the_limit_comes_alone() {
     let mut outbox = Outbox::create().await;
     let mut source = outbox.open(Start::Now).await;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use relay::store::{MemoryStore, PostgresStore, SqliteStore, Store};
+use relay::store::Store;
+use relay::store::memory::MemoryStore;
+use relay::store::postgres::PostgresStore;
+use relay::store::sqlite::SqliteStore;
 use relay_tests::stack::shared_postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use tempfile::TempDir;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use relay::store::{HeldState, PostgresStore, Store, StoreError};
+use relay::store::postgres::PostgresStore;
+use relay::store::{HeldState, Store, StoreError};
 use relay_engine::event::KeyId;
 use relay_tests::stack::Postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};

@@ -1,6 +1,7 @@
 //! What only SQLite can show.
 
-use relay::store::{HeldState, Settlement, SqliteStore, Store, StoreError};
+use relay::store::sqlite::SqliteStore;
+use relay::store::{HeldState, Settlement, Store, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Executor, Row};
 
@@ -59,6 +60,14 @@ async fn a_file_that_is_no_database_is_refused() {
     std::fs::write(&path, "these are notes, not a database; they are long enough to have a header").unwrap();
     let refused = SqliteStore::open(&path).await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused { code: "T504", .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_file_without_the_tables_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path().join("shop.db")).await.unwrap();
+    let missing = store.acquire(&lane("kafka"), "relay-1").await.unwrap_err();
+    assert!(matches!(missing, StoreError::Refused { code: "T503", .. }), "{missing}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

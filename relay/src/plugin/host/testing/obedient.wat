@@ -7,6 +7,7 @@
 ;;   o  publishes a body of 5 MiB      g  writes 100 lines into the log
 ;;   c  discards, with the clock's microseconds in eight bytes of reason
 ;;   i  discards, with how many events this instance has seen as one digit, 9 for more
+;;   r  calls itself until the stack ends
 ;;   x  leaves this instance such that
 ;;   y  traps, and without it discards like every other
 ;; and discards every other event for the reason "test".
@@ -65,6 +66,8 @@
       (else (i32.const 400))))
 
   (func $trap_as_asked unreachable)
+
+  (func $recurse (call $recurse) (call $chatter))
 
   (func $take_memory
     (loop $more (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
@@ -155,6 +158,7 @@
     (if (i32.eq (local.get $letter) (i32.const 0x6f))
       (then (call $publish_with_body (local.get $verdict) (i32.const 1) (i32.const 5242880))))
     (if (i32.eq (local.get $letter) (i32.const 0x67)) (then (call $chatter)))
+    (if (i32.eq (local.get $letter) (i32.const 0x72)) (then (call $recurse)))
     (if (i32.eq (local.get $letter) (i32.const 0x78)) (then (global.set $spoiled (i32.const 1))))
     (if (i32.and (i32.eq (local.get $letter) (i32.const 0x79)) (global.get $spoiled))
       (then (call $trap_as_asked)))
