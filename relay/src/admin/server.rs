@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -67,7 +67,11 @@ impl Server {
     ///
     /// # Errors
     /// When the address can't be had.
-    pub async fn bind(address: SocketAddr, views: Views, metrics: PrometheusHandle) -> Result<Self, AdminError> {
+    pub async fn bind(
+        address: SocketAddr,
+        views: Views,
+        metrics: PrometheusHandle,
+    ) -> Result<Self, AdminError> {
         let failed = |cause| AdminError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -98,8 +102,11 @@ impl Server {
 /// Ready while events can flow in every lane; a sink's outage is not ours to be restarted for.
 async fn ready(State(shown): State<Shown>) -> Response {
     let views = shown.views.all();
-    let waiting: Vec<_> =
-        views.iter().filter(|(_, view)| !view.state.is_ready()).map(|(lane, view)| format!("{lane}: {:?}\n", view.state)).collect();
+    let waiting: Vec<_> = views
+        .iter()
+        .filter(|(_, view)| !view.state.is_ready())
+        .map(|(lane, view)| format!("{lane}: {:?}\n", view.state))
+        .collect();
     if views.is_empty() {
         (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()).into_response()
     } else if waiting.is_empty() {

@@ -48,7 +48,8 @@ impl Shared<'_> {
             what: format!("pipeline {:?} names the {what} {name:?}, which is not configured", pipeline.name),
             remedy: "run relay check".to_owned(),
         };
-        let source = self.config.sources.get(&pipeline.source).ok_or_else(|| missing("source", &pipeline.source))?;
+        let source =
+            self.config.sources.get(&pipeline.source).ok_or_else(|| missing("source", &pipeline.source))?;
         let sink_config = self.config.sinks.get(sink).ok_or_else(|| missing("sink", sink))?.clone();
         let store = self.stores.get(&pipeline.source).ok_or_else(|| missing("source", &pipeline.source))?;
         let router = router(self.config, pipeline, sink)?.ok_or_else(|| missing("sink", sink))?;
@@ -64,7 +65,10 @@ impl Shared<'_> {
             id: LaneId { pipeline: pipeline.name.clone(), sink: sink.to_owned() },
             settings: settings(pipeline, in_flight, source.start.into(), self.owner),
             source: Box::new(move || make_source(&adapter)),
-            sink: { let name = sink.to_owned(); Box::new(move |reports| make_sink(&name, &sink_config, reports)) },
+            sink: {
+                let name = sink.to_owned();
+                Box::new(move |reports| make_sink(&name, &sink_config, reports))
+            },
             chain: Chain::new(pipeline.source.clone(), router, stages),
             store: Arc::clone(store),
             shared: Handle::current(),
@@ -148,7 +152,9 @@ fn in_flight(sink: &SinkConfig) -> usize {
 fn make_source(adapter: &SourceAdapter) -> Box<dyn Source> {
     match adapter {
         #[cfg(feature = "postgres")]
-        SourceAdapter::Postgres(config) => Box::new(crate::source::postgres::PostgresSource::new(config.clone())),
+        SourceAdapter::Postgres(config) => {
+            Box::new(crate::source::postgres::PostgresSource::new(config.clone()))
+        }
         #[cfg(feature = "sqlite")]
         SourceAdapter::Sqlite(config) => Box::new(crate::source::sqlite::SqliteSource::new(config.clone())),
     }
@@ -167,7 +173,10 @@ fn make_sink(name: &str, sink: &SinkConfig, reports: Reports) -> Box<dyn Sink> {
 }
 
 /// Runs a lane on a thread of its own; its end arrives on `ends`, also when the thread panics.
-pub(super) fn start(parts: LaneParts, ends: UnboundedSender<(LaneId, Option<LaneEnd>)>) -> Result<(), AppError> {
+pub(super) fn start(
+    parts: LaneParts,
+    ends: UnboundedSender<(LaneId, Option<LaneEnd>)>,
+) -> Result<(), AppError> {
     let id = parts.id.clone();
     let thread = std::thread::Builder::new().name(format!("lane {}", parts.id.sink));
     let spawned = thread.spawn(move || {

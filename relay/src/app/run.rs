@@ -69,8 +69,14 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         stores.insert(source, store);
     }
 
-    let shared =
-        Shared { config: &config, live: &live, stores: &stores, owner: &options.owner, views: &views, stop: &stop };
+    let shared = Shared {
+        config: &config,
+        live: &live,
+        stores: &stores,
+        owner: &options.owner,
+        views: &views,
+        stop: &stop,
+    };
     let (ends_in, ends) = mpsc::unbounded_channel();
     let lanes = shared.lanes()?;
     let count = lanes.len();
@@ -87,7 +93,8 @@ async fn load_plugins(
     config: &Config,
     stop: &CancellationToken,
 ) -> Result<(BTreeMap<String, LiveGeneration>, Option<ReloadTask>), AppError> {
-    let used = |name: &str| config.pipelines.values().any(|it| it.plugins.iter().any(|plugin| plugin == name));
+    let used =
+        |name: &str| config.pipelines.values().any(|it| it.plugins.iter().any(|plugin| plugin == name));
     let configs: Vec<_> =
         config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone()).collect();
     if configs.is_empty() {
@@ -143,7 +150,9 @@ fn fault_of(lane: &LaneId, end: Option<LaneEnd>) -> Option<AppError> {
         }
         Some(LaneEnd::SourceRefused(error)) => Some(error.into()),
         Some(LaneEnd::Lost(error) | LaneEnd::StoreRefused(error)) => Some(error.into()),
-        None => Some(AppError::Disproved(format!("lane {lane} ended by a bug in the relay; its log says where"))),
+        None => {
+            Some(AppError::Disproved(format!("lane {lane} ended by a bug in the relay; its log says where")))
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::run::Ending;
 use super::AppError;
+use super::run::Ending;
 
 /// SIGINT and SIGTERM.
 pub(super) struct Signals {

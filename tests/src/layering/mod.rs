@@ -64,12 +64,11 @@ fn module_of(relative: &Path) -> Vec<String> {
 /// Every forbidden reference in `files`, one line each: file, path, reason.
 #[must_use]
 pub fn violations(files: &[SourceFile]) -> Vec<String> {
-    let modules: Modules = files.iter().map(|file| file.module.clone()).collect();
+    let modules = modules(files);
     let mut found = BTreeSet::new();
     for file in files {
         let Some(from) = part_of_file(file, &modules) else { continue };
-        let module: Vec<&str> = file.module.iter().map(String::as_str).collect();
-        for reference in references(&file.text, &module, &children(&file.module, &modules)) {
+        for reference in references_of(file, &modules) {
             if let Some(why) = objection(&from, &reference, &modules) {
                 let name = reference.segments.join("::");
                 found.insert(format!("relay/src/{}: {name}: {why}", file.path.display()));
@@ -79,15 +78,44 @@ pub fn violations(files: &[SourceFile]) -> Vec<String> {
     found.into_iter().collect()
 }
 
+fn modules(files: &[SourceFile]) -> Modules {
+    let mut modules = Modules::default();
+    for file in files {
+        modules.all.insert(file.module.clone());
+        if file.path.file_name().is_some_and(|it| it == "mod.rs") {
+            modules.folders.insert(file.module.clone());
+        }
+    }
+    let mut passed_on = Vec::new();
+    for file in files.iter().filter(|file| file.module.len() == 1 && modules.folders.contains(&file.module)) {
+        let adapters = references_of(file, &modules).into_iter().filter(|reference| {
+            matches!(part_of(&reference.segments, &modules), Some(Part::Adapter(..)))
+                && reference.segments.len() > 2
+        });
+        for Reference { segments, .. } in adapters {
+            let short = [file.module.as_slice(), &segments[segments.len() - 1..]].concat();
+            passed_on.push((short, segments));
+        }
+    }
+    modules.passed_on.extend(passed_on);
+    modules
+}
+
+fn references_of(file: &SourceFile, modules: &Modules) -> Vec<Reference> {
+    let module: Vec<&str> = file.module.iter().map(String::as_str).collect();
+    references(&file.text, &module, &children(&file.module, modules))
+}
+
 /// `lib.rs` is the table of contents and belongs to no part.
 fn part_of_file(file: &SourceFile, modules: &Modules) -> Option<Part> {
     if file.path == Path::new("main.rs") { Some(Part::Program) } else { part_of(&file.module, modules) }
 }
 
 fn children(module: &[String], modules: &Modules) -> Vec<String> {
-    modules
+    let below = modules
+        .all
         .iter()
         .filter(|it| it.len() == module.len() + 1 && it.starts_with(module))
-        .filter_map(|it| it.last().cloned())
-        .collect()
+        .filter_map(|it| it.last().cloned());
+    below.collect()
 }

@@ -1,17 +1,14 @@
 //! Which part of the relay may use which, as the architecture says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::references::Reference;
 
 /// Modules that hold a port, and whose folders are its adapters.
 const PORTS: &[&str] = &["source", "plugin", "sink", "store"];
-/// Modules in a port's folder that belong to the port.
-const OF_THE_PORT: &[&str] = &["port", "columns"];
-/// Modules in a port's folder that its adapters share; they stand with the adapters, above the port.
-const SHARED_BY_ADAPTERS: &[(&str, &str)] =
-    &[("store", "encoding"), ("store", "fault"), ("store", "promotion"), ("store", "rows")];
+/// Single files in a port's folder that are the port itself.
+const PORT_FILES: &[&str] = &["port", "columns"];
 /// Crates that reach outside the process: adapters hide them from everything between the ports.
 const DRIVERS: &[&str] = &["sqlx", "rdkafka", "async_nats", "reqwest", "wasmtime", "libsqlite3_sys"];
 
@@ -20,7 +17,9 @@ const DRIVERS: &[&str] = &["sqlx", "rdkafka", "async_nats", "reqwest", "wasmtime
 pub enum Part {
     /// A module of its own: `pipeline`, `config`, `app`, …; a port's is the port.
     Module(String),
-    /// One adapter of a port: `sink`, `kafka`.
+    /// What the adapters of a port share: the single files beside `port.rs`.
+    Shared(String),
+    /// One adapter of a port, a folder: `sink`, `kafka`.
     Adapter(String, String),
     /// `main.rs`.
     Program,
@@ -30,6 +29,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Module(name) => write!(f, "{name}"),
+            Self::Shared(port) => write!(f, "what adapters of {port} share"),
             Self::Adapter(port, name) => write!(f, "{port}/{name}"),
             Self::Program => write!(f, "main"),
         }
@@ -37,19 +37,35 @@ impl fmt::Display for Part {
 }
 
 /// The modules that exist, so that a function of a port is not taken for an adapter.
-pub type Modules = BTreeSet<Vec<String>>;
+#[derive(Debug, Default)]
+pub struct Modules {
+    /// Every module.
+    pub all: BTreeSet<Vec<String>>,
+    /// Those that are folders.
+    pub folders: BTreeSet<Vec<String>>,
+    /// What a port's table of contents passes on from its adapters: `["store", "MemoryStore"]` and where that
+    /// is. Without it, every adapter could be named through its port.
+    pub passed_on: BTreeMap<Vec<String>, Vec<String>>,
+}
 
 /// The part that a module or an item belongs to.
 #[must_use]
 pub fn part_of(path: &[String], modules: &Modules) -> Option<Part> {
     let first = path.first()?;
-    let second = path.get(1).filter(|it| !OF_THE_PORT.contains(&it.as_str()));
-    match second {
-        Some(second) if is_port(first) && modules.contains(&vec![first.clone(), second.clone()]) => {
-            Some(Part::Adapter(first.clone(), second.clone()))
-        }
-        _ => Some(Part::Module(first.clone())),
+    let Some(two) = path.get(..2).filter(|_| is_port(first)) else {
+        return Some(Part::Module(first.clone()));
+    };
+    if let Some(target) = modules.passed_on.get(two) {
+        return part_of(target, modules);
     }
+    let second = &two[1];
+    Some(if modules.folders.contains(two) {
+        Part::Adapter(first.clone(), second.clone())
+    } else if modules.all.contains(two) && !PORT_FILES.contains(&second.as_str()) {
+        Part::Shared(first.clone())
+    } else {
+        Part::Module(first.clone())
+    })
 }
 
 fn is_port(module: &str) -> bool {
@@ -63,10 +79,16 @@ pub fn objection(from: &Part, reference: &Reference, modules: &Modules) -> Optio
         return driver_objection(from, reference.segments.first()?);
     }
     let to = part_of(&reference.segments, modules)?;
-    if *from == to || may_use(from, &to, reference) {
+    if *from == to || may_use(from, &to, reference) || passes_on(from, &to, reference, modules) {
         return None;
     }
     Some(format!("{from} may not use {to}: {}", reason(from)))
+}
+
+/// A port's table of contents may give an adapter's item a shorter name.
+fn passes_on(from: &Part, to: &Part, reference: &Reference, modules: &Modules) -> bool {
+    let (Part::Module(port), Part::Adapter(of, _)) = (from, to) else { return false };
+    port == of && modules.passed_on.values().any(|target| *target == reference.segments)
 }
 
 fn driver_objection(from: &Part, crate_name: &str) -> Option<String> {
@@ -81,7 +103,7 @@ fn driver_objection(from: &Part, crate_name: &str) -> Option<String> {
 fn may_use(from: &Part, to: &Part, reference: &Reference) -> bool {
     let module = match from {
         Part::Program => return matches!(to, Part::Module(name) if name == "cli"),
-        Part::Adapter(port, _) => return adapter_may_use(port, to),
+        Part::Adapter(port, _) | Part::Shared(port) => return adapter_may_use(port, from, to),
         Part::Module(module) => module.as_str(),
     };
     match (module, to) {
@@ -94,18 +116,20 @@ fn may_use(from: &Part, to: &Part, reference: &Reference) -> bool {
         ("app", Part::Module(to)) => to != "cli",
         ("app", Part::Adapter(..)) => true,
         ("cli", Part::Module(to)) => to != "pipeline",
-        ("cli", Part::Adapter(port, adapter)) => port == "plugin" && adapter == "build",
+        ("cli", Part::Adapter(port, adapter)) => {
+            port == "plugin" && matches!(adapter.as_str(), "build" | "reload")
+        }
         _ => false,
     }
 }
 
-/// An adapter sees its own port; the parts of a plugin's life (host, build, reload) are one adapter in three.
-fn adapter_may_use(port: &str, to: &Part) -> bool {
+/// An adapter sees its own port and what the port's adapters share, which in turn knows none of them; the parts of
+/// a plugin's life (host, build, reload) are one adapter in three.
+fn adapter_may_use(port: &str, from: &Part, to: &Part) -> bool {
     match to {
         Part::Module(to) => to == port || to == "telemetry",
-        Part::Adapter(to, module) => {
-            to == port && (port == "plugin" || SHARED_BY_ADAPTERS.contains(&(to.as_str(), module.as_str())))
-        }
+        Part::Shared(to) => to == port,
+        Part::Adapter(to, _) => to == "plugin" && port == "plugin" && matches!(from, Part::Adapter(..)),
         Part::Program => false,
     }
 }
@@ -120,7 +144,7 @@ fn names_settings(reference: &Reference) -> bool {
 fn reason(from: &Part) -> &'static str {
     match from {
         Part::Program => "main only starts the command line",
-        Part::Adapter(..) => "an adapter knows its own port alone",
+        Part::Adapter(..) | Part::Shared(_) => "an adapter knows its own port alone",
         Part::Module(name) => match name.as_str() {
             "pipeline" => {
                 "the shell runs engines against ports and never names an adapter or the configuration"

@@ -54,7 +54,11 @@ impl RelayProcess {
     }
 
     /// The plugins of the lane as the relay shows them, once they are as `expected`.
-    async fn plugins(&self, setup: &Setup, expected: impl Fn(&[String]) -> bool) -> Result<Vec<String>, AppError> {
+    async fn plugins(
+        &self,
+        setup: &Setup,
+        expected: impl Fn(&[String]) -> bool,
+    ) -> Result<Vec<String>, AppError> {
         let address = format!("http://127.0.0.1:{}/lanes", setup.admin_port);
         let deadline = Instant::now() + PATIENCE;
         let mut ticks = tokio::time::interval(ASK_EVERY);
@@ -72,7 +76,10 @@ impl RelayProcess {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let tail: Vec<_> = log.lines().rev().take(5).collect();
         let tail: Vec<_> = tail.into_iter().rev().collect();
-        Err(AppError::Disproved(format!("the relay did not get ready; its log ends with:\n{}", tail.join("\n"))))
+        Err(AppError::Disproved(format!(
+            "the relay did not get ready; its log ends with:\n{}",
+            tail.join("\n")
+        )))
     }
 
     /// SIGTERM, and waits for its end.
@@ -82,7 +89,9 @@ impl RelayProcess {
         asked.map_err(|error| unusable("signals", &error))?;
         match tokio::time::timeout(PATIENCE, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(AppError::Disproved(format!("the relay ended with {status} when asked to stop"))),
+            Ok(Ok(status)) => {
+                Err(AppError::Disproved(format!("the relay ended with {status} when asked to stop")))
+            }
             Ok(Err(error)) => Err(unusable("the relay's process", &error)),
             Err(_) => Err(AppError::Disproved("the relay did not stop when asked to".to_owned())),
         }

@@ -40,7 +40,9 @@ pub(super) fn check(writer: &Writer, receiver: &Receiver, killed: bool) -> Resul
             return Err(AppError::Disproved(format!("{}: version {version} came after {last}", event.order)));
         }
         if request.body.pointer("/customer/email").is_some() {
-            return Err(AppError::Disproved(format!("{id} came with the e-mail address that redact removes")));
+            return Err(AppError::Disproved(format!(
+                "{id} came with the e-mail address that redact removes"
+            )));
         }
     }
     let repeated = received.len() - first_seen.len();

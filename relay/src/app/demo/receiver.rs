@@ -80,7 +80,6 @@ impl Receiver {
         self.count.clone()
     }
 
-
     pub(super) fn reader(&self) -> impl Fn(usize) -> Option<Received> + use<> {
         let noted = self.noted.clone();
         move |index| noted.lock().all.get(index).cloned()

@@ -63,7 +63,9 @@ pub(super) fn swapped(old: &str, new: &str, took: Duration) {
 }
 
 pub(super) fn killed(delivered: usize) {
-    println!("kill -9     the relay's process, after {delivered} deliveries; started again on the same outbox");
+    println!(
+        "kill -9     the relay's process, after {delivered} deliveries; started again on the same outbox"
+    );
 }
 
 pub(super) fn proof(proof: &Proof) {

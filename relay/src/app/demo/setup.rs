@@ -91,19 +91,25 @@ async fn build_plugin(sources: &Path, name: &'static str, folder: &Path) -> Resu
     if !source.join("Cargo.toml").is_file() {
         return Err(AppError::Refused {
             code: "C043",
-            what: format!("the demo builds the plugin {name} from source, and {} does not hold it", source.display()),
-            remedy: "run it as ./relay/demo in a clone of the project, or name the folder with --plugins".to_owned(),
+            what: format!(
+                "the demo builds the plugin {name} from source, and {} does not hold it",
+                source.display()
+            ),
+            remedy: "run it as ./relay/demo in a clone of the project, or name the folder with --plugins"
+                .to_owned(),
         });
     }
     let component = folder.join(name).with_extension("wasm");
     let out = component.clone();
     let built = tokio::task::spawn_blocking(move || build::build(&source, Some(&out)));
-    let built = built.await.map_err(|error| AppError::Disproved(format!("building {name} panicked: {error}")))??;
+    let built =
+        built.await.map_err(|error| AppError::Disproved(format!("building {name} panicked: {error}")))??;
     Ok(BuiltPlugin { name, component, size: built.size })
 }
 
 fn free_port() -> Result<u16, AppError> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(|error| unusable("a local port", &error))?;
+    let listener =
+        std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(|error| unusable("a local port", &error))?;
     listener.local_addr().map(|it| it.port()).map_err(|error| unusable("a local port", &error))
 }
 

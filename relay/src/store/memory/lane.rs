@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    HeldKey,    DeadFilter, DeadLetter, HeldEvent, HeldState, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent,
-    Retried, RetryResult, Settlement,
+    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease,
+    ParkedEvent, Retried, RetryResult, Settlement,
 };
 
 /// The longest wait kept: an `Instant` can't be moved by more than the clock's range.

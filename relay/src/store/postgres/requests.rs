@@ -55,7 +55,11 @@ pub(super) async fn apply_requests(
     Ok(revived)
 }
 
-async fn revive(connection: &mut PgConnection, lane: &LaneId, request: &PgRow) -> Result<Vec<KeyId>, StoreError> {
+async fn revive(
+    connection: &mut PgConnection,
+    lane: &LaneId,
+    request: &PgRow,
+) -> Result<Vec<KeyId>, StoreError> {
     let id = request.number("id")?;
     let revived = statement(include_str!("sql/revive.sql"))
         .bind(&lane.pipeline)
