@@ -130,6 +130,33 @@ impl Relay {
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
+    /// Runs another command of the program on its settings, as an operator beside it would, and returns what it
+    /// printed.
+    ///
+    /// # Errors
+    /// [`StackError::Command`] with what it said when it fails.
+    pub async fn ask(&self, command: &'static [&'static str]) -> Result<String, StackError> {
+        let mut asked = std::process::Command::new(&self.program);
+        asked.args(command).arg("--config").arg(self.folder.path().join("relay.toml"));
+        processes::blocking(move || processes::output(asked)).await
+    }
+
+    /// Waits until its log holds `words` so many times.
+    ///
+    /// # Errors
+    /// [`StackError::Timeout`] with the end of the log when it does not within `limit`.
+    pub async fn wait_for_log(&self, words: &str, times: usize, limit: Duration) -> Result<(), StackError> {
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+            if log.matches(words).count() >= times {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Err(StackError::Timeout { what: format!("{words:?} in the relay's log:\n{}", self.log()), limit })
+    }
+
     /// The folder it runs in, with its settings; removed with it.
     #[must_use]
     pub fn folder(&self) -> &Path {
