@@ -55,7 +55,7 @@ pub enum Target {
         topic: String,
         /// A fixed partition; `None`: by the key's hash.
         partition: Option<i32>,
-        /// Milliseconds since the Unix epoch; `None`: when the event occurred.
+        /// Milliseconds since the Unix epoch; `None`: when it is sent.
         timestamp: Option<u64>,
     },
     /// A NATS subject.

@@ -33,6 +33,14 @@ impl Journal {
         self.events.iter().filter(|(_, outcome)| *outcome == Outcome::Committed).count()
     }
 
+    /// How many of the events known to be committed `chosen` picks.
+    #[must_use]
+    pub fn committed_of(&self, chosen: impl Fn(&WrittenEvent) -> bool) -> usize {
+        let counts =
+            |(event, outcome): &&(WrittenEvent, Outcome)| *outcome == Outcome::Committed && chosen(event);
+        self.events.iter().filter(counts).count()
+    }
+
     /// How many events are known to be rolled back.
     #[must_use]
     pub fn rolled_back(&self) -> usize {

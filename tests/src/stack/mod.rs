@@ -23,7 +23,7 @@ pub mod tools;
 /// What the rest of this crate starts processes with.
 pub(crate) mod processes {
     pub(crate) use super::folder::create as temporary_folder;
-    pub(crate) use super::process::{blocking, launch, launcher, run, signal};
+    pub(crate) use super::process::{blocking, launch, launcher, output, run, signal};
 }
 
 pub use error::StackError;

@@ -169,11 +169,16 @@ pub(super) fn is_root() -> bool {
 }
 
 /// Runs a command to its end.
-pub(crate) fn run(mut command: Command) -> Result<(), StackError> {
+pub(crate) fn run(command: Command) -> Result<(), StackError> {
+    output(command).map(|_| ())
+}
+
+/// Runs a command and returns what it printed on standard output.
+pub(crate) fn output(mut command: Command) -> Result<String, StackError> {
     let name = format!("{command:?}");
     let output = command.output().map_err(StackError::io(format!("running {name}")))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     Err(StackError::Command { command: name, status: output.status.to_string(), output: text.into_owned() })

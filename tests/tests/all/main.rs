@@ -4,6 +4,7 @@
 
 mod cli;
 mod end_to_end;
+mod failures;
 mod journal;
 mod kill;
 mod layering;

@@ -81,6 +81,21 @@ impl Shop {
         }
     }
 
+    /// Waits until Kafka and NATS hold all that was committed, whatever HTTP holds.
+    pub(crate) async fn wait_for_others(&self, journal: &Journal, relay: &mut Relay, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let committed = journal.committed() as u64;
+        loop {
+            let [kafka, nats, _] = self.counts().await;
+            if kafka >= committed && nats >= committed {
+                return;
+            }
+            let running = relay.ended().is_none() && Instant::now() < deadline;
+            assert!(running, "Kafka {kafka}, NATS {nats} of {committed}; the relay's log:\n{}", relay.log());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Waits until so many requests have come, and fails at once when the relay ends meanwhile.
     pub(crate) async fn wait_for_requests(&self, count: u64, relay: &mut Relay, limit: Duration) {
         let count = usize::try_from(count).unwrap();

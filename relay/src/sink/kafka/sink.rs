@@ -194,7 +194,9 @@ fn record<'a>(
         partition: message.partition(),
         payload: message.body(),
         key: message.key(),
-        timestamp: message.timestamp().or_else(|| i64::try_from(message.event().occurred_at() / 1_000).ok()),
+        // Not the event's own time: brokers age the state of idempotent producers, and retention, by the time in
+        // the record, so that a drained backlog could be stored twice and dropped soon after.
+        timestamp: message.timestamp(),
         headers: Some(headers),
         delivery_opaque: ticket.0,
     }
