@@ -11,8 +11,13 @@ pub const PIPELINE: &str = "orders";
 pub enum Window {
     /// The relay's own limit.
     Standard,
-    /// So many events.
-    Events(usize),
+    /// A batch comes in while fewer than `events` are unsettled, so at most `events + batch` are.
+    Events {
+        /// Unsettled events at which the lane takes in no more.
+        events: usize,
+        /// Events of one read.
+        batch: usize,
+    },
 }
 
 /// Where the router sends each event.
@@ -62,8 +67,8 @@ pub fn settings(url: &str, router: &Path, to: Destinations<'_>, window: Window) 
         grants = grants.join(", "),
         sinks = sinks.join(", "),
     );
-    if let Window::Events(events) = window {
-        let _ = writeln!(text, "window = {{ events = {events} }}");
+    if let Window::Events { events, batch } = window {
+        let _ = writeln!(text, "window = {{ events = {events} }}\nbatch = {{ events = {batch} }}");
     }
     // No fixed port: relays of several tests run side by side.
     text.push_str("\n[admin]\nlisten = \"off\"\n");
