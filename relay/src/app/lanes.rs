@@ -14,11 +14,14 @@ use crate::config::{self, Config, PipelineConfig, SinkConfig, SourceAdapter};
 use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, Stage, Views};
 use crate::plugin::LiveGeneration;
 use crate::sink::{Reports, Sink};
-use crate::source::Source;
+use crate::source::{BatchLimit, Source};
 use crate::store::{LaneId, Store};
 
 /// Messages that a sink without ordered prefixes is handed ahead of their answers.
 const IN_FLIGHT: usize = 1_024;
+
+/// The window overshoots its limit by at most one batch: a quarter.
+const BATCHES_PER_WINDOW: usize = 4;
 
 /// What all lanes of a process share.
 pub(super) struct Shared<'a> {
@@ -101,10 +104,18 @@ fn settings(
             },
             settle_every: pipeline.settle_interval,
         },
-        batch: pipeline.batch,
+        batch: batch(pipeline),
         start,
         owner: owner.to_owned(),
         grace: pipeline.grace,
+    }
+}
+
+/// A lane takes a whole batch in while its window has any room, so that a batch must be small beside the window.
+fn batch(pipeline: &PipelineConfig) -> BatchLimit {
+    BatchLimit {
+        events: pipeline.batch.events.min(pipeline.window.events / BATCHES_PER_WINDOW).max(1),
+        bytes: pipeline.batch.bytes.min(pipeline.window.bytes / BATCHES_PER_WINDOW).max(1),
     }
 }
 

@@ -9,11 +9,11 @@ pub enum OutboxKind {
     Sqlite,
 }
 
-/// The SQL that one outbox needs.
+/// The SQL that one outbox and the relay's own tables need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxScripts {
     kind: OutboxKind,
-    /// For the owner of the database: makes the outbox. Safe to run again.
+    /// For the owner of the database: makes the outbox and the relay's own tables. Safe to run again.
     pub owner: String,
     /// Gives the relay's role the least that it needs; `None` for a file, which has no roles.
     pub relay: Option<String>,
@@ -62,11 +62,15 @@ impl OutboxScripts {
 #[cfg(feature = "postgres")]
 fn postgres_scripts(table: &str, role: &str) -> Result<(String, Option<String>), OutboxError> {
     use crate::source::postgres::{ddl, grants};
+    use crate::store::postgres::PostgresStore;
     let (schema, name) = table.split_once('.').unwrap_or(("public", table));
     if schema.is_empty() || name.is_empty() || name.contains('.') {
         return Err(OutboxError::Table(table.to_owned()));
     }
-    Ok((ddl(schema, name), Some(grants(schema, name, role))))
+    let state = crate::store::postgres::DEFAULT_SCHEMA;
+    let owner = format!("{}\n{}", ddl(schema, name), PostgresStore::owner_script(state));
+    let relay = format!("{}\n{}", grants(schema, name, role), PostgresStore::grant_script(state, role));
+    Ok((owner, Some(relay)))
 }
 
 #[cfg(not(feature = "postgres"))]

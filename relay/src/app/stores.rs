@@ -5,10 +5,8 @@ use std::sync::Arc;
 use super::AppError;
 use crate::config::{Config, SourceAdapter};
 use crate::store::Store;
-
-/// The Postgres schema that holds the relay's tables.
 #[cfg(feature = "postgres")]
-const SCHEMA: &str = "relay";
+use crate::store::postgres::DEFAULT_SCHEMA;
 
 /// The store of each source, by the source's name.
 ///
@@ -20,7 +18,7 @@ pub async fn open_stores(config: &Config) -> Result<Vec<(String, Arc<dyn Store>)
         let store: Arc<dyn Store> = match &source.adapter {
             #[cfg(feature = "postgres")]
             SourceAdapter::Postgres(config) => {
-                Arc::new(crate::store::postgres::PostgresStore::connect(&config.url, SCHEMA).await?)
+                Arc::new(crate::store::postgres::PostgresStore::connect(&config.url, DEFAULT_SCHEMA).await?)
             }
             #[cfg(feature = "sqlite")]
             SourceAdapter::Sqlite(config) => {

@@ -31,10 +31,16 @@ pub(super) enum SessionEnd {
 /// How often operators' requests are looked for.
 const REQUESTS_EVERY: Duration = Duration::from_secs(1);
 
+/// How often figures for operators are brought up to date: often enough for a person who watches.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+
 /// How long a sink may take to close: nothing waits for its answers any more.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 type StoreResult<T> = Result<T, StoreError>;
+
+/// Parked events that are due, and where none is, how long until the next will be.
+type Due = (Vec<ParkedEvent>, Option<Duration>);
 
 /// What a write to the store came to; the lease travels with it, so that there is one write at a time.
 struct Written {
@@ -65,7 +71,7 @@ pub(super) struct Session<'p> {
     writing: Option<JoinHandle<Written>>,
     /// The engine's settlement, while another write is under way.
     queued: Option<Settlement>,
-    fetching: Option<JoinHandle<StoreResult<(Vec<ParkedEvent>, Option<Duration>)>>>,
+    fetching: Option<JoinHandle<StoreResult<Due>>>,
     next_requests: Instant,
     generation: Arc<[String]>,
     origin: Instant,
@@ -74,7 +80,10 @@ pub(super) struct Session<'p> {
     halted: Option<String>,
     away: Option<String>,
     shown: Option<LaneView>,
+    next_show: Instant,
     delivered_before: u64,
+    /// From the newest delivered event's own time to its acknowledgement.
+    age: Duration,
 }
 
 /// A task that ends with the session that owns it.
@@ -144,6 +153,8 @@ impl<'p> Session<'p> {
             halted: None,
             away: None,
             shown: None,
+            next_show: origin,
+            age: Duration::ZERO,
             delivered_before: parts.views.all().get(&parts.id).map_or(0, |view| view.delivered),
             parts,
         }
@@ -320,7 +331,7 @@ impl<'p> Session<'p> {
     fn wake(&self, may_ask: bool) -> Instant {
         let engine = self.engine.wakes_at().map(|at| self.origin + Duration::from_micros(at.0));
         let requests = may_ask.then_some(self.next_requests);
-        let far = Instant::now() + REQUESTS_EVERY;
+        let far = Instant::now() + SHOW_EVERY * 5;
         [engine, requests, self.stopping].into_iter().flatten().min().unwrap_or(far).min(far)
     }
 
@@ -404,7 +415,7 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    fn take_due(&mut self, due: StoreResult<(Vec<ParkedEvent>, Option<Duration>)>) -> Result<(), SessionEnd> {
+    fn take_due(&mut self, due: StoreResult<Due>) -> Result<(), SessionEnd> {
         let (parked, next_due) = due.map_err(store_end)?;
         let unrendered = live::unrendered(&parked);
         let rendered = if unrendered.is_empty() { Vec::new() } else { self.parts.chain.run(&unrendered) };
@@ -443,12 +454,11 @@ impl<'p> Session<'p> {
         counter!(telemetry::FAILURES, &[pipeline, sink, ("code", code.to_owned())]).increment(1);
     }
 
-    fn note_age(&self, report: &Report) {
+    fn note_age(&mut self, report: &Report) {
         let Some(batch) = self.batches.get(report.batch_id) else { return };
         let Some(message) = report.delivered.last().and_then(|it| batch.messages.get(*it)) else { return };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
-        gauge!(telemetry::AGE, &self.labels()).set(age.as_secs_f64());
+        self.age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
     }
 
     fn state(&self) -> LaneState {
@@ -464,8 +474,14 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Updates what operators see, where it changed.
+    /// Updates what operators see, where it changed: a change of state at once, figures now and then.
     fn show(&mut self) {
+        let away = self.shown.as_ref().is_some_and(|it| matches!(it.state, LaneState::Outage(_)));
+        let now = Instant::now();
+        if now < self.next_show && self.engine.is_away() == away && self.halted.is_none() {
+            return;
+        }
+        self.next_show = now + SHOW_EVERY;
         let status = self.engine.status();
         let view = LaneView {
             state: self.state(),
@@ -484,6 +500,7 @@ impl<'p> Session<'p> {
         let labels = self.labels();
         gauge!(telemetry::WINDOW, &labels).set(view.window as f64);
         gauge!(telemetry::HELD, &labels).set(view.held as f64);
+        gauge!(telemetry::AGE, &labels).set(self.age.as_secs_f64());
         gauge!(telemetry::OUTAGE, &labels)
             .set(f64::from(u8::from(matches!(view.state, LaneState::Outage(_)))));
         self.parts.views.set(&self.parts.id, view.clone());
@@ -512,11 +529,7 @@ async fn acquire(parts: &LaneParts) -> StoreResult<LaneRecord> {
     joined(&mut task).await
 }
 
-async fn fetch_due(
-    store: &dyn Store,
-    lane: &LaneId,
-    limit: usize,
-) -> StoreResult<(Vec<ParkedEvent>, Option<Duration>)> {
+async fn fetch_due(store: &dyn Store, lane: &LaneId, limit: usize) -> StoreResult<Due> {
     let due = store.due(lane, limit).await?;
     let next = if due.is_empty() { store.next_due(lane).await? } else { None };
     Ok((due, next))

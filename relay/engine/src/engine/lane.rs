@@ -255,6 +255,12 @@ impl Lane {
         self.next_batch
     }
 
+    /// Whether the sink is away.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        !self.circuit.is_closed()
+    }
+
     /// Figures for operators.
     #[must_use]
     pub fn status(&self) -> LaneStatus {
