@@ -7,6 +7,7 @@ use metrics::{counter, gauge};
 use relay_engine::clock::Time;
 use relay_engine::engine::{BatchId, Command, Lane, LaneConfig, OnDead, SettlePlan};
 use relay_engine::event::{KeyId, Position};
+use relay_engine::outcome::FailureClass;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -17,7 +18,9 @@ use super::settle;
 use super::view::{LaneState, LaneView};
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
-use crate::store::{HeldKey, LaneId, LaneRecord, Lease, ParkedEvent, Settlement, Store, StoreError};
+use crate::store::{
+    HeldKey, HeldState, LaneId, LaneRecord, Lease, ParkedEvent, RetryResult, Settlement, Store, StoreError,
+};
 use crate::telemetry;
 
 /// How a session ended.
@@ -229,21 +232,36 @@ impl<'p> Session<'p> {
     fn settle(&mut self, plan: &SettlePlan) {
         let skip_dead = self.parts.settings.engine.on_dead == OnDead::SkipAfterDeadLetter;
         let settlement = settle::settlement(plan, &self.batches, self.generation.to_vec(), skip_dead);
-        for held in &settlement.held {
-            if let Some(failure) = &held.failure {
-                self.count_failure(&failure.code);
-                tracing::warn!(
-                    lane = %self.parts.id, event = held.event.id, state = ?held.state, attempts = held.attempts,
-                    "{}: {}", failure.code, failure.detail
-                );
-            }
-        }
+        self.log_failures(&settlement);
         let labels = self.labels();
         counter!(telemetry::DELIVERED, &labels).increment(settlement.delivered);
         counter!(telemetry::DISCARDED, &labels).increment(settlement.discarded);
         counter!(telemetry::SETTLEMENTS, &labels).increment(1);
         self.queued = Some(settlement);
         self.write_queued();
+    }
+
+    fn log_failures(&self, settlement: &Settlement) {
+        let lane = &self.parts.id;
+        let held = settlement.held.iter();
+        let held = held.filter_map(|it| Some((&it.event.id, it.state, it.attempts, it.failure.as_ref()?)));
+        let retried = settlement.retried.iter().filter_map(|it| match &it.result {
+            RetryResult::Done => None,
+            RetryResult::Held { state, attempts, failure, .. } => {
+                Some((&it.event_id, *state, *attempts, failure))
+            }
+        });
+        for (event, state, attempts, failure) in held.chain(retried) {
+            self.count_failure(&failure.code);
+            let (code, detail) = (&failure.code, &failure.detail);
+            match state {
+                HeldState::Dead => tracing::warn!(%lane, event, attempts, "dead letter: {code}: {detail}"),
+                HeldState::Blocked => tracing::warn!(%lane, event, "waits behind its key: {code}: {detail}"),
+                HeldState::Parked { after } => {
+                    tracing::warn!(%lane, event, attempts, "tried again in {after:?}: {code}: {detail}");
+                }
+            }
+        }
     }
 
     fn write_queued(&mut self) {
@@ -341,7 +359,10 @@ impl<'p> Session<'p> {
             self.engine.delivered(report.batch_id, &report.delivered);
             self.note_age(&report);
             for (message, failure) in report.failed {
-                self.count_failure(&failure.code);
+                // What is the event's own is counted with the settlement that records it.
+                if matches!(failure.class, FailureClass::Unavailable | FailureClass::Unknown) {
+                    self.count_failure(&failure.code);
+                }
                 let now = self.now();
                 self.engine.failed(now, report.batch_id, message, failure);
             }

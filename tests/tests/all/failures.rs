@@ -58,7 +58,7 @@ async fn a_poison_event_is_one_dead_letter_its_key_waits_and_a_retry_sends_it_in
 
     let of_others = journal.committed_of(|event| event.key != POISONED);
     receiver.wait_for(of_others + 3, LIMIT).await.unwrap();
-    relay.wait_for_log("Dead", 1, LIMIT).await.unwrap();
+    relay.wait_for_log("dead letter", 1, LIMIT).await.unwrap();
     let listed = dead(&relay).await;
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(listed[0]["count"], 1, "one event is dead, those of its key wait: {listed:?}");
@@ -87,7 +87,7 @@ async fn dead_letters_survive_a_kill_of_the_relay() {
     let mut relay = Relay::start(&per_key_settings(&file, &receiver).await).await.unwrap();
     let of_others = journal.committed_of(|event| event.key != POISONED);
     receiver.wait_for(of_others + 3, LIMIT).await.unwrap();
-    relay.wait_for_log("Dead", 1, LIMIT).await.unwrap();
+    relay.wait_for_log("dead letter", 1, LIMIT).await.unwrap();
     let before = dead(&relay).await;
     relay.restart().unwrap();
     relay.wait_for_log("reading", 2, LIMIT).await.unwrap();

@@ -37,6 +37,7 @@ async fn swaps_under_load_lose_repeat_and_reorder_nothing_and_broken_builds_are_
     let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
     let mut relay = Relay::start(&settings).await.unwrap();
     let plan = WriterPlan { events: 6_000, pause: Duration::from_millis(2), ..WriterPlan::default() };
+    relay.wait_for_log("reading", LANES, LIMIT).await.unwrap();
     let writers = Writers::start(&shop.url, &plan);
 
     for number in 1..=SWAPS {
