@@ -16,9 +16,9 @@ const BATCH_EVENTS: usize = 2000;
 /// A batch of large events closes here.
 const BATCH_BYTES: usize = 8 << 20;
 /// What one lane may have unsettled: at 100,000 events a second, a third of a second.
-const WINDOW_EVENTS: usize = 32_768;
+const WINDOW_EVENTS: usize = 16_384;
 /// A window of large events closes here.
-const WINDOW_BYTES: usize = 64 << 20;
+const WINDOW_BYTES: usize = 32 << 20;
 /// A short hiccup is over by then.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// An event that failed for an hour is tried twelve times more in the next.

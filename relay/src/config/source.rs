@@ -12,7 +12,7 @@ use crate::source::Columns;
 
 /// Pause between empty polls while events flow: half the latency that is aimed at.
 #[cfg(feature = "postgres")]
-const POSTGRES_POLL_BUSY: Duration = Duration::from_micros(1500);
+const POSTGRES_POLL_BUSY: Duration = Duration::from_millis(1);
 /// An idle relay asks ten times a second: a first event waits 50 ms on average.
 #[cfg(feature = "postgres")]
 const POSTGRES_POLL_IDLE: Duration = Duration::from_millis(100);
