@@ -10,7 +10,7 @@ use super::section::Section;
 use super::values::did_you_mean;
 use crate::source::Columns;
 
-/// Pause between empty polls while events flow: half the latency that is aimed at.
+/// Pause between empty polls while events flow: the grain of the timer, as a shorter one is rounded up to it.
 #[cfg(feature = "postgres")]
 const POSTGRES_POLL_BUSY: Duration = Duration::from_millis(1);
 /// An idle relay asks ten times a second: a first event waits 50 ms on average.

@@ -389,3 +389,6 @@ fn refuse_repeated_slots(rendered: &mut Rendered) {
 fn permanent(code: &'static str, detail: String) -> Failure {
     Failure::new(FailureClass::Permanent, code, detail)
 }
+
+#[cfg(test)]
+mod tests;

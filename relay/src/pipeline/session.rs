@@ -1,12 +1,16 @@
 //! One session of a lane: from taking it over to its stop, or to the first fault that makes it start over.
 
+mod figures;
+mod writing;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metrics::{counter, gauge};
+use metrics::counter;
 use relay_engine::clock::Time;
-use relay_engine::engine::{BatchId, Command, Lane, LaneConfig, OnDead, SettlePlan};
-use relay_engine::event::{KeyId, Position};
+use relay_engine::engine::{BatchId, Command, Lane, LaneConfig, OnDead};
+use relay_engine::event::Position;
 use relay_engine::outcome::FailureClass;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -14,14 +18,13 @@ use tokio::task::JoinHandle;
 use super::lane::{LaneEnd, LaneParts};
 use super::live::{self, LiveBatches};
 use super::reader::{self, Read};
-use super::settle;
-use super::view::{LaneState, LaneView};
+use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
-use crate::store::{
-    HeldKey, HeldState, LaneId, LaneRecord, Lease, ParkedEvent, RetryResult, Settlement, Store, StoreError,
-};
+use crate::store::{HeldKey, LaneRecord, Lease, Settlement, StoreError};
 use crate::telemetry;
+use figures::SHOW_EVERY;
+use writing::{Due, Effect, Written};
 
 /// How a session ended.
 pub(super) enum SessionEnd {
@@ -31,35 +34,10 @@ pub(super) enum SessionEnd {
     Restart(String),
 }
 
-/// How often operators' requests are looked for.
-const REQUESTS_EVERY: Duration = Duration::from_secs(1);
-
-/// How often figures for operators are brought up to date: often enough for a person who watches.
-const SHOW_EVERY: Duration = Duration::from_millis(100);
-
 /// How long a sink may take to close: nothing waits for its answers any more.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 type StoreResult<T> = Result<T, StoreError>;
-
-/// Parked events that are due, and where none is, how long until the next will be.
-type Due = (Vec<ParkedEvent>, Option<Duration>);
-
-/// What a write to the store came to; the lease travels with it, so that there is one write at a time.
-struct Written {
-    lease: Lease,
-    result: StoreResult<Effect>,
-}
-
-/// What was written.
-enum Effect {
-    /// Where reading began.
-    FirstPosition,
-    /// The engine's settlement.
-    Settlement,
-    /// Operators' requests: the keys of dead letters that are parked again.
-    Requests(Vec<KeyId>),
-}
 
 /// Everything one session works with.
 pub(super) struct Session<'p> {
@@ -72,8 +50,8 @@ pub(super) struct Session<'p> {
     reads: mpsc::Receiver<Read>,
     recorded: Option<Position>,
     writing: Option<JoinHandle<Written>>,
-    /// The engine's settlement, while another write is under way.
-    queued: Option<Settlement>,
+    /// What is to be written when the write under way has come back.
+    queued: VecDeque<(Settlement, Effect)>,
     fetching: Option<JoinHandle<StoreResult<Due>>>,
     next_requests: Instant,
     generation: Arc<[String]>,
@@ -146,7 +124,7 @@ impl<'p> Session<'p> {
             reads,
             recorded: record.position,
             writing: None,
-            queued: None,
+            queued: VecDeque::new(),
             fetching: None,
             next_requests: origin,
             generation,
@@ -227,74 +205,6 @@ impl<'p> Session<'p> {
                 self.engine.failed(now, id, message, failure);
             }
         }
-    }
-
-    fn settle(&mut self, plan: &SettlePlan) {
-        let skip_dead = self.parts.settings.engine.on_dead == OnDead::SkipAfterDeadLetter;
-        let settlement = settle::settlement(plan, &self.batches, self.generation.to_vec(), skip_dead);
-        self.log_failures(&settlement);
-        let labels = self.labels();
-        counter!(telemetry::DELIVERED, &labels).increment(settlement.delivered);
-        counter!(telemetry::DISCARDED, &labels).increment(settlement.discarded);
-        counter!(telemetry::SETTLEMENTS, &labels).increment(1);
-        self.queued = Some(settlement);
-        self.write_queued();
-    }
-
-    fn log_failures(&self, settlement: &Settlement) {
-        let lane = &self.parts.id;
-        let held = settlement.held.iter();
-        let held = held.filter_map(|it| Some((&it.event.id, it.state, it.attempts, it.failure.as_ref()?)));
-        let retried = settlement.retried.iter().filter_map(|it| match &it.result {
-            RetryResult::Done => None,
-            RetryResult::Held { state, attempts, failure, .. } => {
-                Some((&it.event_id, *state, *attempts, failure))
-            }
-        });
-        for (event, state, attempts, failure) in held.chain(retried) {
-            self.count_failure(&failure.code);
-            let (code, detail) = (&failure.code, &failure.detail);
-            match state {
-                HeldState::Dead => tracing::warn!(%lane, event, attempts, "dead letter: {code}: {detail}"),
-                HeldState::Blocked => tracing::warn!(%lane, event, "waits behind its key: {code}: {detail}"),
-                HeldState::Parked { after } => {
-                    tracing::warn!(%lane, event, attempts, "tried again in {after:?}: {code}: {detail}");
-                }
-            }
-        }
-    }
-
-    fn write_queued(&mut self) {
-        if self.lease.is_some()
-            && let Some(settlement) = self.queued.take()
-        {
-            self.write(settlement, Effect::Settlement);
-        }
-    }
-
-    fn write(&mut self, settlement: Settlement, effect: Effect) {
-        let Some(mut lease) = self.lease.take() else { return };
-        let (store, id) = (Arc::clone(&self.parts.store), self.parts.id.clone());
-        self.writing = Some(self.parts.shared.spawn(async move {
-            let result = store.settle(&id, &mut lease, &settlement).await.map(|()| effect);
-            Written { lease, result }
-        }));
-    }
-
-    fn fetch(&mut self, limit: usize) {
-        let (store, id) = (Arc::clone(&self.parts.store), self.parts.id.clone());
-        self.fetching =
-            Some(self.parts.shared.spawn(async move { fetch_due(store.as_ref(), &id, limit).await }));
-    }
-
-    fn start_requests(&mut self) {
-        let Some(mut lease) = self.lease.take() else { return };
-        self.next_requests = Instant::now() + REQUESTS_EVERY;
-        let (store, id) = (Arc::clone(&self.parts.store), self.parts.id.clone());
-        self.writing = Some(self.parts.shared.spawn(async move {
-            let result = store.apply_requests(&id, &mut lease).await.map(Effect::Requests);
-            Written { lease, result }
-        }));
     }
 
     /// Takes the newest generations over: nothing of the old ones is under way or unrecorded.
@@ -394,17 +304,6 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// With `start = "now"` the place where reading began must survive a crash before the first settlement.
-    fn record_first_position(&mut self, position: Position) {
-        tracing::info!(lane = %self.parts.id, %position, "reading");
-        let nothing_read = self.engine.next_batch() == self.engine.first_batch();
-        if nothing_read && self.recorded.as_ref() != Some(&position) {
-            let generation = self.generation.to_vec();
-            let settlement = Settlement { position: Some(position), generation, ..Settlement::default() };
-            self.write(settlement, Effect::FirstPosition);
-        }
-    }
-
     fn take_batch(&mut self, read: ReadBatch) {
         counter!(telemetry::READ, &self.labels()).increment(read.events.len() as u64);
         let rendered = self.parts.chain.run(&read.events);
@@ -413,27 +312,6 @@ impl<'p> Session<'p> {
         let planned = live::plan_read(&pipeline, read, rendered, Arc::clone(&self.generation), max);
         let id = self.engine.batch(planned.events);
         self.batches.insert(id, planned.live);
-    }
-
-    fn take_written(&mut self, written: Written) -> Result<(), SessionEnd> {
-        self.lease = Some(written.lease);
-        let now = self.now();
-        match written.result.map_err(store_end)? {
-            Effect::FirstPosition => {}
-            Effect::Settlement => {
-                self.engine.settled(now);
-                let engine = &self.engine;
-                self.batches.retain(|id| engine.holds(id));
-            }
-            Effect::Requests(keys) => {
-                if !keys.is_empty() {
-                    tracing::info!(lane = %self.parts.id, events = keys.len(), "dead letters are tried again");
-                }
-                self.engine.parked_again(now, &keys);
-            }
-        }
-        self.write_queued();
-        Ok(())
     }
 
     fn take_due(&mut self, due: StoreResult<Due>) -> Result<(), SessionEnd> {
@@ -455,7 +333,7 @@ impl<'p> Session<'p> {
 
     fn stopped(&self) -> Option<SessionEnd> {
         let deadline = self.stopping?;
-        if self.engine.is_idle() && self.writing.is_none() {
+        if self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty() {
             return Some(SessionEnd::Ended(LaneEnd::Stopped));
         }
         let late = Instant::now() >= deadline;
@@ -464,68 +342,6 @@ impl<'p> Session<'p> {
 
     fn now(&self) -> Time {
         Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
-    }
-
-    fn labels(&self) -> [(&'static str, String); 2] {
-        [("pipeline", self.parts.id.pipeline.clone()), ("sink", self.parts.id.sink.clone())]
-    }
-
-    fn count_failure(&self, code: &str) {
-        let [pipeline, sink] = self.labels();
-        counter!(telemetry::FAILURES, &[pipeline, sink, ("code", code.to_owned())]).increment(1);
-    }
-
-    fn note_age(&mut self, report: &Report) {
-        let Some(batch) = self.batches.get(report.batch_id) else { return };
-        let Some(message) = report.delivered.last().and_then(|it| batch.messages.get(*it)) else { return };
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        self.age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
-    }
-
-    fn state(&self) -> LaneState {
-        let status = self.engine.status();
-        if let Some(reason) = &self.halted {
-            LaneState::Halted(reason.clone())
-        } else if let Some(outage) = status.outage {
-            LaneState::Outage(format!("{}: {}", outage.failure.code, outage.failure.detail))
-        } else if let Some(why) = &self.away {
-            LaneState::Waiting(why.clone())
-        } else {
-            LaneState::Running
-        }
-    }
-
-    /// Updates what operators see, where it changed: a change of state at once, figures now and then.
-    fn show(&mut self) {
-        let away = self.shown.as_ref().is_some_and(|it| matches!(it.state, LaneState::Outage(_)));
-        let now = Instant::now();
-        if now < self.next_show && self.engine.is_away() == away && self.halted.is_none() {
-            return;
-        }
-        self.next_show = now + SHOW_EVERY;
-        let status = self.engine.status();
-        let view = LaneView {
-            state: self.state(),
-            delivered: self.delivered_before + status.deliveries,
-            window: status.window,
-            held: status.held,
-            plugins: self.parts.chain.describe(),
-        };
-        if self.shown.as_ref() == Some(&view) {
-            return;
-        }
-        let outage_changed = self.shown.as_ref().map(|it| &it.state) != Some(&view.state);
-        if outage_changed && let LaneState::Outage(why) = &view.state {
-            tracing::warn!(lane = %self.parts.id, "sink away: {why}; nothing is lost, no attempt is spent");
-        }
-        let labels = self.labels();
-        gauge!(telemetry::WINDOW, &labels).set(view.window as f64);
-        gauge!(telemetry::HELD, &labels).set(view.held as f64);
-        gauge!(telemetry::AGE, &labels).set(self.age.as_secs_f64());
-        gauge!(telemetry::OUTAGE, &labels)
-            .set(f64::from(u8::from(matches!(view.state, LaneState::Outage(_)))));
-        self.parts.views.set(&self.parts.id, view.clone());
-        self.shown = Some(view);
     }
 }
 
@@ -548,12 +364,6 @@ async fn acquire(parts: &LaneParts) -> StoreResult<LaneRecord> {
     let (store, id, owner) = (Arc::clone(&parts.store), parts.id.clone(), parts.settings.owner.clone());
     let mut task = Some(parts.shared.spawn(async move { store.acquire(&id, &owner).await }));
     joined(&mut task).await
-}
-
-async fn fetch_due(store: &dyn Store, lane: &LaneId, limit: usize) -> StoreResult<Due> {
-    let due = store.due(lane, limit).await?;
-    let next = if due.is_empty() { store.next_due(lane).await? } else { None };
-    Ok((due, next))
 }
 
 fn store_end(error: StoreError) -> SessionEnd {

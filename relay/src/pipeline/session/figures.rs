@@ -1,0 +1,101 @@
+//! What operators see of a session: its view, its metrics and its log lines.
+
+use std::time::{Duration, Instant};
+
+use metrics::{counter, gauge};
+
+use super::Session;
+use crate::pipeline::view::{LaneState, LaneView};
+use crate::sink::Report;
+use crate::store::{HeldState, RetryResult, Settlement};
+use crate::telemetry;
+
+/// How often figures are brought up to date: often enough for a person who watches.
+pub(super) const SHOW_EVERY: Duration = Duration::from_millis(100);
+
+impl Session<'_> {
+    pub(super) fn labels(&self) -> [(&'static str, String); 2] {
+        [("pipeline", self.parts.id.pipeline.clone()), ("sink", self.parts.id.sink.clone())]
+    }
+
+    pub(super) fn count_failure(&self, code: &str) {
+        let [pipeline, sink] = self.labels();
+        counter!(telemetry::FAILURES, &[pipeline, sink, ("code", code.to_owned())]).increment(1);
+    }
+
+    pub(super) fn note_age(&mut self, report: &Report) {
+        let Some(batch) = self.batches.get(report.batch_id) else { return };
+        let Some(message) = report.delivered.last().and_then(|it| batch.messages.get(*it)) else { return };
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        self.age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
+    }
+
+    fn state(&self) -> LaneState {
+        let status = self.engine.status();
+        if let Some(reason) = &self.halted {
+            LaneState::Halted(reason.clone())
+        } else if let Some(outage) = status.outage {
+            LaneState::Outage(format!("{}: {}", outage.failure.code, outage.failure.detail))
+        } else if let Some(why) = &self.away {
+            LaneState::Waiting(why.clone())
+        } else {
+            LaneState::Running
+        }
+    }
+
+    /// Updates what operators see, where it changed: a change of state at once, figures now and then.
+    pub(super) fn show(&mut self) {
+        let away = self.shown.as_ref().is_some_and(|it| matches!(it.state, LaneState::Outage(_)));
+        let now = Instant::now();
+        if now < self.next_show && self.engine.is_away() == away && self.halted.is_none() {
+            return;
+        }
+        self.next_show = now + SHOW_EVERY;
+        let status = self.engine.status();
+        let view = LaneView {
+            state: self.state(),
+            delivered: self.delivered_before + status.deliveries,
+            window: status.window,
+            held: status.held,
+            plugins: self.parts.chain.describe(),
+        };
+        if self.shown.as_ref() == Some(&view) {
+            return;
+        }
+        let outage_changed = self.shown.as_ref().map(|it| &it.state) != Some(&view.state);
+        if outage_changed && let LaneState::Outage(why) = &view.state {
+            tracing::warn!(lane = %self.parts.id, "sink away: {why}; nothing is lost, no attempt is spent");
+        }
+        let labels = self.labels();
+        gauge!(telemetry::WINDOW, &labels).set(view.window as f64);
+        gauge!(telemetry::HELD, &labels).set(view.held as f64);
+        gauge!(telemetry::AGE, &labels).set(self.age.as_secs_f64());
+        gauge!(telemetry::OUTAGE, &labels)
+            .set(f64::from(u8::from(matches!(view.state, LaneState::Outage(_)))));
+        self.parts.views.set(&self.parts.id, view.clone());
+        self.shown = Some(view);
+    }
+
+    pub(super) fn log_failures(&self, settlement: &Settlement) {
+        let lane = &self.parts.id;
+        let held = settlement.held.iter();
+        let held = held.filter_map(|it| Some((&it.event.id, it.state, it.attempts, it.failure.as_ref()?)));
+        let retried = settlement.retried.iter().filter_map(|it| match &it.result {
+            RetryResult::Done => None,
+            RetryResult::Held { state, attempts, failure, .. } => {
+                Some((&it.event_id, *state, *attempts, failure))
+            }
+        });
+        for (event, state, attempts, failure) in held.chain(retried) {
+            self.count_failure(&failure.code);
+            let (code, detail) = (&failure.code, &failure.detail);
+            match state {
+                HeldState::Dead => tracing::warn!(%lane, event, attempts, "dead letter: {code}: {detail}"),
+                HeldState::Blocked => tracing::warn!(%lane, event, "waits behind its key: {code}: {detail}"),
+                HeldState::Parked { after } => {
+                    tracing::warn!(%lane, event, attempts, "tried again in {after:?}: {code}: {detail}");
+                }
+            }
+        }
+    }
+}
