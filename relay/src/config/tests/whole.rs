@@ -104,13 +104,13 @@ fn every_key_arrives_where_it_belongs() {
 fn what_is_left_out_has_the_documented_default() {
     let config = read(&with("")).unwrap();
     let SourceAdapter::Postgres(postgres) = &config.sources["shop"].adapter else { panic!("not postgres") };
-    assert_eq!(postgres.poll_busy, Duration::from_micros(1500));
+    assert_eq!(postgres.poll_busy, Duration::from_millis(1));
     assert_eq!(postgres.poll_idle, Duration::from_millis(100));
     assert_eq!(postgres.statement_timeout, Duration::from_secs(30));
     assert_eq!((postgres.schema.as_str(), postgres.table.as_str()), ("public", "outbox"));
     let pipeline = &config.pipelines["orders"];
     assert_eq!((pipeline.batch.events, pipeline.batch.bytes), (2000, 8 << 20));
-    assert_eq!((pipeline.window.events, pipeline.window.bytes), (32_768, 64 << 20));
+    assert_eq!((pipeline.window.events, pipeline.window.bytes), (16_384, 32 << 20));
     assert_eq!(pipeline.retry.max, Duration::from_secs(300));
     assert_eq!((pipeline.retry.first, pipeline.retry.attempts), (Duration::from_millis(200), 12));
     assert_eq!(pipeline.on_dead, OnDead::Block);
