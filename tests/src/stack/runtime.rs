@@ -40,7 +40,16 @@ impl TaskGuard {
 }
 
 impl Drop for TaskGuard {
+    /// Returns when the task is gone: a listener that it owned refuses connections from then on.
     fn drop(&mut self) {
         self.0.abort();
+        while on_another_runtime() && !self.0.is_finished() {
+            std::thread::yield_now();
+        }
     }
+}
+
+/// Waiting for the stack's runtime on its own only thread would never end.
+fn on_another_runtime() -> bool {
+    std::thread::current().name() != Some("test-stack")
 }
