@@ -9,7 +9,7 @@ use relay_engine::message::{Message, MessageBatch};
 use relay_engine::outcome::{Failure, FailureClass};
 
 use super::chain::Rendered;
-use crate::source::ReadBatch;
+use crate::source::{ReadBatch, position_between};
 use crate::store::ParkedEvent;
 
 /// Batches by their number.
@@ -62,13 +62,7 @@ impl LiveBatch {
     /// The position behind the event at `index`; none in a batch of retries.
     pub(super) fn position_after(&self, index: u32) -> Option<Position> {
         let Origin::Outbox { within, end } = &self.origin else { return None };
-        let events = self.messages.events();
-        match events.get(index as usize) {
-            Some(event) if index as usize + 1 < events.len() => {
-                Some(Position { base: within.clone(), after: event.sequence() })
-            }
-            _ => Some(end.clone()),
-        }
+        Some(position_between(self.messages.events(), within, end, index as usize))
     }
 
     /// The event's messages for the side table, where it has any.

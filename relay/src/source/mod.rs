@@ -14,4 +14,5 @@ pub mod sqlite;
 mod timestamp;
 
 pub use columns::Columns;
+pub(crate) use port::position_between;
 pub use port::{BatchLimit, ReadBatch, Source, SourceError, Start};

@@ -56,12 +56,17 @@ impl ReadBatch {
     /// The position behind the event at `index`; behind the last one it is [`ReadBatch::end`].
     #[must_use]
     pub fn position_after(&self, index: usize) -> Position {
-        match self.events.get(index) {
-            Some(event) if index + 1 < self.events.len() => {
-                Position { base: self.within.clone(), after: event.sequence() }
-            }
-            _ => self.end.clone(),
+        position_between(&self.events, &self.within, &self.end, index)
+    }
+}
+
+/// [`ReadBatch::position_after`] for who keeps the parts of a batch apart.
+pub(crate) fn position_between(events: &EventBatch, within: &str, end: &Position, index: usize) -> Position {
+    match events.get(index) {
+        Some(event) if index + 1 < events.len() => {
+            Position { base: within.to_owned(), after: event.sequence() }
         }
+        _ => end.clone(),
     }
 }
 
