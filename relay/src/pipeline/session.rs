@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::lane::{LaneEnd, LaneParts};
-use super::live::{self, LiveBatches};
+use super::live::{self, LiveBatch, LiveBatches};
 use super::reader::{self, Read};
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
@@ -180,8 +180,8 @@ impl<'p> Session<'p> {
     }
 
     async fn send(&mut self, id: BatchId, messages: Vec<u32>) {
-        if let Some(batch) = self.batches.get(id) {
-            self.sink.send(id, Arc::clone(&batch.messages), messages).await;
+        if let Some(batch) = self.batches.get(id).and_then(LiveBatch::messages) {
+            self.sink.send(id, Arc::clone(batch), messages).await;
         }
     }
 
@@ -266,8 +266,8 @@ impl<'p> Session<'p> {
     fn take_reports(&mut self, first: Option<Report>) {
         let mut next = first;
         while let Some(report) = next {
-            self.engine.delivered(report.batch_id, &report.delivered);
             self.note_age(&report);
+            self.engine.delivered(report.batch_id, &report.delivered);
             for (message, failure) in report.failed {
                 // What is the event's own is counted with the settlement that records it.
                 if matches!(failure.class, FailureClass::Unavailable | FailureClass::Unknown) {
@@ -276,6 +276,7 @@ impl<'p> Session<'p> {
                 let now = self.now();
                 self.engine.failed(now, report.batch_id, message, failure);
             }
+            self.release_spent(report.batch_id);
             next = self.reports.try_recv().ok();
         }
     }
@@ -312,6 +313,13 @@ impl<'p> Session<'p> {
         let planned = live::plan_read(&pipeline, read, rendered, Arc::clone(&self.generation), max);
         let id = self.engine.batch(planned.events);
         self.batches.insert(id, planned.live);
+        self.release_spent(id);
+    }
+
+    fn release_spent(&mut self, id: BatchId) {
+        if self.engine.is_spent(id) {
+            self.batches.release(id);
+        }
     }
 
     fn take_due(&mut self, due: StoreResult<Due>) -> Result<(), SessionEnd> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use metrics::{counter, gauge};
 
 use super::Session;
+use crate::pipeline::live::LiveBatch;
 use crate::pipeline::view::{LaneState, LaneView};
 use crate::sink::Report;
 use crate::store::{HeldState, RetryResult, Settlement};
@@ -24,8 +25,8 @@ impl Session<'_> {
     }
 
     pub(super) fn note_age(&mut self, report: &Report) {
-        let Some(batch) = self.batches.get(report.batch_id) else { return };
-        let Some(message) = report.delivered.last().and_then(|it| batch.messages.get(*it)) else { return };
+        let batch = self.batches.get(report.batch_id).and_then(LiveBatch::messages);
+        let Some(message) = report.delivered.last().and_then(|it| batch?.get(*it)) else { return };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         self.age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
     }
