@@ -1,5 +1,6 @@
 //! Wires the parts, owns all tasks, drains.
 
+mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
 mod error;
@@ -9,6 +10,7 @@ mod run;
 mod signals;
 mod stores;
 
+pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};
 pub use error::AppError;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, open_stores};
+use super::{AppError, compiler, open_stores};
 use crate::admin;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
@@ -100,7 +100,7 @@ async fn load_plugins(
     if configs.is_empty() {
         return Ok((BTreeMap::new(), None));
     }
-    let host = Arc::new(PluginHost::new()?);
+    let host = Arc::new(PluginHost::with(&compiler::host_config(config))?);
     let (live, task) = reload::watch(host, configs, stop.clone()).await?;
     for generation in live.values() {
         let generation = generation.borrow();

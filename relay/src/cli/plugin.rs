@@ -13,6 +13,9 @@ use crate::plugin::build::{BuildError, Built, build_with_progress};
 pub(super) enum Command {
     /// Compile a plugin's crate and make a component of it.
     Build(BuildArguments),
+    /// Compile the component on standard input for a relay: the relay starts this itself.
+    #[command(hide = true)]
+    Compile,
 }
 
 /// Compiles a plugin's crate and makes a component of it.
@@ -30,7 +33,10 @@ pub(super) struct BuildArguments {
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
-    let Command::Build(arguments) = command;
+    let arguments = match command {
+        Command::Build(arguments) => arguments,
+        Command::Compile => return Ok(super::plugin_compile::run()),
+    };
     let built =
         build_with_progress(&arguments.folder, arguments.out.as_deref(), &mut |line| eprintln!("{line}"));
     print!("{}", screen(&built.map_err(failed)?));

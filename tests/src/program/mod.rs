@@ -64,6 +64,8 @@ impl Relay {
         let errors = log.try_clone().map_err(StackError::io("opening the relay's log"))?;
         let mut command = processes::launcher(None);
         command.arg(&self.program).args(["run", "--config"]).arg(self.folder.path().join("relay.toml"));
+        // Its own cache of compiled plugins: a first start compiles, and a further one need not.
+        command.env("CACHE_DIRECTORY", self.folder.path().join("cache"));
         command.current_dir(self.folder.path()).stdin(std::process::Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(processes::launch(command).map_err(StackError::io(doing()))?);
         Ok(())

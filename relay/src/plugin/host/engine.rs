@@ -29,12 +29,17 @@ impl PluginEngine {
     /// Starts the engine; where the kernel refuses the address space of the instance pool, instances are
     /// allocated on demand, which is slower to make but runs the same.
     pub(super) fn start() -> wasmtime::Result<Self> {
-        let wasmtime = Engine::new(&pooled()).or_else(|error| {
-            tracing::info!(%error, "no pool of plugin instances: they are allocated on demand");
-            Engine::new(&base())
-        })?;
+        let wasmtime = Self::idle()?;
         let ticker = Ticker::start(wasmtime.clone())?;
         Ok(Self { wasmtime, ticker })
+    }
+
+    /// The same engine without its thread: it compiles, and runs nothing.
+    pub(super) fn idle() -> wasmtime::Result<Engine> {
+        Engine::new(&pooled()).or_else(|error| {
+            tracing::info!(%error, "no pool of plugin instances: they are allocated on demand");
+            Engine::new(&base())
+        })
     }
 
     pub(super) fn wasmtime(&self) -> &Engine {

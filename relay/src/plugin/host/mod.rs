@@ -6,6 +6,9 @@
 //! instance is dropped, and the batch runs again one event at a time.
 
 mod build;
+mod cache;
+mod compiler;
+mod components;
 mod config;
 mod contract;
 mod deadline;
@@ -16,6 +19,7 @@ mod guest;
 mod instance;
 mod load;
 mod memory;
+mod native;
 mod output;
 mod runner;
 mod state;
@@ -28,5 +32,6 @@ pub(crate) mod testing;
 mod tests;
 
 pub use build::{Build, Digest};
-pub use config::{PluginConfig, PluginLimits};
+pub use compiler::serve;
+pub use config::{COMPILE, CompileCacheConfig, HostConfig, PluginConfig, PluginLimits};
 pub use load::{HostError, PluginHost};
