@@ -6,6 +6,7 @@ mod demo;
 mod error;
 mod lanes;
 pub mod outbox;
+mod process;
 mod run;
 mod signals;
 mod stores;

@@ -24,6 +24,8 @@ use crate::store::LaneId;
 pub struct RunOptions {
     /// This relay's name, as status shows it.
     pub owner: String,
+    /// Whether to wait for lanes that another relay owns; otherwise the relay ends there.
+    pub standby: bool,
 }
 
 /// How a run ended.
@@ -73,7 +75,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         config: &config,
         live: &live,
         stores: &stores,
-        owner: &options.owner,
+        options: &options,
         views: &views,
         stop: &stop,
     };

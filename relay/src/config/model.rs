@@ -213,4 +213,6 @@ pub struct AdminConfig {
 pub struct RelayConfig {
     /// Where compiled plugins are kept.
     pub cache: CompileCacheConfig,
+    /// How long a lane stays with a relay that does not renew its lease; `None`: as its database suggests.
+    pub lease: Option<Duration>,
 }

@@ -163,4 +163,7 @@ fn compiled_plugins_are_kept_where_the_system_says_unless_the_file_names_a_folde
     assert_eq!(cache("[relay]\ncache = \"/var/cache/relay\"\n"), Cache::At("/var/cache/relay".into()));
     let beside = parse(&with("[relay]\ncache = \"cache\"\n"), "/etc/relay/relay.toml", &env);
     assert_eq!(beside.unwrap().relay.cache, Cache::At("/etc/relay/cache".into()));
+    let lease = |more: &str| read(&with(more)).unwrap().relay.lease;
+    assert_eq!(lease(""), None);
+    assert_eq!(lease("[relay]\nlease = \"5 s\"\n"), Some(Duration::from_secs(5)));
 }
