@@ -209,6 +209,20 @@ impl Lane {
         }
     }
 
+    /// Notes that an operator dropped a dead letter of each of these keys: one dropped twice is named twice. What
+    /// waited behind it may go on.
+    pub fn dropped(&mut self, now: Time, keys: &[KeyId]) {
+        if self.config.on_dead != OnDead::SkipAfterDeadLetter {
+            for key in keys {
+                self.keys.release(*key);
+                self.ledger.forget(*key);
+            }
+        }
+        if !keys.is_empty() {
+            self.fetch_at = Some(now);
+        }
+    }
+
     /// Stops taking in batches and due retries; everything in the window is still finished. Undone by
     /// [`Lane::open_intake`].
     pub fn close_intake(&mut self) {

@@ -38,10 +38,7 @@ impl Lane {
             }
             FailureClass::Retryable | FailureClass::Permanent => {
                 self.circuit.answered();
-                if let Some(entry) = self.window.entry_mut(at) {
-                    let worse = entry.failure.take().filter(|it| it.class == FailureClass::Permanent);
-                    entry.failure = worse.or_else(|| Some(Box::new(failure)));
-                }
+                self.note_failure(at, failure);
             }
         }
         self.answered(at);
@@ -54,6 +51,20 @@ impl Lane {
         }
         self.in_flight -= 1;
         Some(EventAt { batch, event: found.event_of(message)? })
+    }
+
+    /// Notes a failure of the event's own. While other messages of it are unanswered its key is held already:
+    /// nothing behind it may be sent from here on.
+    fn note_failure(&mut self, at: EventAt, failure: Failure) {
+        let is_retry = self.window.is_retry(at.batch);
+        let Some(entry) = self.window.entry_mut(at) else { return };
+        let worse = entry.failure.take().filter(|it| it.class == FailureClass::Permanent);
+        entry.failure = worse.or_else(|| Some(Box::new(failure)));
+        if entry.in_flight > 0 && !is_retry && !entry.holds_key {
+            entry.holds_key = true;
+            let key = entry.key;
+            self.keys.hold(key, 1);
+        }
     }
 
     /// Counts lost answers of one event. Where the sink keeps prefixes they say nothing of the event: all that
@@ -237,15 +248,21 @@ impl Lane {
         entry.attempts = entry.attempts.saturating_add(1);
         let state = verdict(&config, entry.attempts, &failure, &mut self.jitter);
         let (key, attempts) = (entry.key, entry.attempts);
+        let holds_key = std::mem::take(&mut entry.holds_key);
         entry.state = State::Held(state);
         if is_retry {
             let result = RetryResult::Held { state, attempts, failure, delivered };
             self.ledger.pending.retried.push(RetriedPlan { at, result });
             self.pass_key_on(key);
         } else if state == HeldState::Dead && skips_dead {
+            if holds_key {
+                self.keys.release(key);
+            }
             self.pass_key_on(key);
         } else {
-            self.keys.hold(key, 1);
+            if !holds_key {
+                self.keys.hold(key, 1);
+            }
             self.hold_back_waiting(key);
         }
     }

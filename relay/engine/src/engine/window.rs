@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub(super) lost_answers: u32,
     pub(super) lost_since: u64,
     pub(super) state: State,
+    /// It failed and holds its key back, while other messages of it are unanswered.
+    pub(super) holds_key: bool,
     /// The worst failure of this attempt so far, or the one it came with.
     pub(super) failure: Option<Box<Failure>>,
 }
@@ -47,6 +49,7 @@ impl Entry {
             lost_answers: 0,
             lost_since: 0,
             state: State::Open,
+            holds_key: false,
             failure: None,
         }
     }
