@@ -12,6 +12,7 @@ use crate::outcome::Failure;
 pub(super) struct Entry {
     pub(super) key: KeyId,
     pub(super) bytes: u32,
+    pub(super) destination: u32,
     first_message: u32,
     messages: u32,
     /// Messages handed to the sink and not answered.
@@ -38,10 +39,11 @@ pub(super) enum State {
 }
 
 impl Entry {
-    pub(super) fn new(key: KeyId, bytes: u32, attempts: u32) -> Self {
+    pub(super) fn new(key: KeyId, bytes: u32, destination: u32, attempts: u32) -> Self {
         Self {
             key,
             bytes,
+            destination,
             first_message: 0,
             messages: 0,
             in_flight: 0,

@@ -36,10 +36,16 @@ pub(crate) enum Fault {
     Swap,
     /// Some events fail by their own fault.
     Poison,
+    /// The receiver refuses everything for a while.
+    Storm,
+    /// A plugin build that fails on everything.
+    Broken,
+    /// The side table has room for few.
+    Limit,
 }
 
 impl Fault {
-    pub(crate) const ALL: [(Self, &str); 13] = [
+    pub(crate) const ALL: [(Self, &str); 16] = [
         (Self::Crash, "crash"),
         (Self::Stop, "stop"),
         (Self::Takeover, "takeover"),
@@ -53,6 +59,9 @@ impl Fault {
         (Self::Operator, "operator"),
         (Self::Swap, "swap"),
         (Self::Poison, "poison"),
+        (Self::Storm, "storm"),
+        (Self::Broken, "broken"),
+        (Self::Limit, "limit"),
     ];
 }
 
@@ -102,7 +111,7 @@ impl Case {
                 faults = faults.with(fault);
             }
         }
-        let policies = [OnDead::Block, OnDead::SkipAfterDeadLetter];
+        let policies = [OnDead::Block, OnDead::ParkKey, OnDead::SkipAfterDeadLetter];
         Self {
             seed,
             relays: 1 + random.index(3),
@@ -116,8 +125,11 @@ impl Case {
     }
 }
 
-const POLICIES: [(OnDead, &str); 2] =
-    [(OnDead::Block, "block"), (OnDead::SkipAfterDeadLetter, "skip_after_dead_letter")];
+const POLICIES: [(OnDead, &str); 3] = [
+    (OnDead::Block, "block"),
+    (OnDead::ParkKey, "park_key"),
+    (OnDead::SkipAfterDeadLetter, "skip_after_dead_letter"),
+];
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use relay_engine::engine::OnDead;
 
 use crate::outbox::{Nature, Outbox};
 use crate::store::{Row, Settlement, State, Store};
-use crate::world::ATTEMPTS;
+use crate::world::{ATTEMPTS, DEAD, PARKED, STORM_OF};
 
 /// A broken promise.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub(crate) struct Checker {
     /// The newest term of the lane.
     term: u64,
     settled: usize,
+    /// Good events that each term gave up to the side table since the weather changed last.
+    given_up: HashMap<u64, u32>,
     /// Repeats that arrived, and those that faults account for.
     repeats: u64,
     allowed: u64,
@@ -49,6 +51,7 @@ impl Checker {
             excused: BTreeSet::new(),
             term: 0,
             settled: 0,
+            given_up: HashMap::new(),
             repeats: 0,
             allowed: 0,
         }
@@ -131,7 +134,53 @@ impl Checker {
         let held = settlement.held.iter().map(|(event, row)| (*event, row));
         let retried = settlement.retried.iter().filter_map(|(event, row)| Some((*event, row.as_ref()?)));
         for (event, row) in held.chain(retried) {
-            self.charged(outbox, event, row)?;
+            self.charged(outbox, store, event, row)?;
+        }
+        let mut blocked = store.held.iter().filter(|(_, row)| row.state == State::Blocked);
+        match blocked.find(|(event, _)| self.dies_with_its_key(store, **event)) {
+            Some((event, _)) => {
+                broken("I3 order", format!("event {event} waits behind a dead letter of its parked key"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the key of `event` is parked as a whole behind a dead letter.
+    fn dies_with_its_key(&self, store: &Store, event: usize) -> bool {
+        let Some(key) = store.held.get(&event).map(|row| row.key) else { return false };
+        let mut earlier = store.held.range(..event);
+        self.on_dead == OnDead::ParkKey && earlier.any(|(_, row)| row.key == key && row.state == State::Dead)
+    }
+
+    /// The receiver or the plugin begins or ends refusing everything.
+    pub(crate) fn weather_changed(&mut self) {
+        self.given_up.clear();
+    }
+
+    /// I8, I11: a storm gives up no more events than it takes to tell that it is one.
+    pub(crate) fn weathered(&mut self, outbox: &Outbox, term: u64, settlement: &Settlement) -> Checked {
+        let good = |(event, row): &&(usize, Row)| {
+            row.attempts > 0 && outbox.events[*event].nature == Nature::Good && outbox.events[*event].lost < 3
+        };
+        let given_up = self.given_up.entry(term).or_default();
+        *given_up += u32::try_from(settlement.held.iter().filter(good).count()).unwrap();
+        // Storms in the plugin and in the receiver are told apart, and each takes as many to be told at all.
+        if *given_up > 2 * STORM_OF {
+            return broken(
+                "I8 storm",
+                format!("{given_up} good events of term {term} were given up in one storm"),
+            );
+        }
+        Ok(())
+    }
+
+    /// I11: what a settlement adds to the side table finds room there.
+    pub(crate) fn has_room(&self, store: &Store, settlement: &Settlement) -> Checked {
+        let (parked, dead) = store.count();
+        let adds = |dead: bool| settlement.held.iter().any(|(_, row)| (row.state == State::Dead) == dead);
+        let parks_keys = self.on_dead == OnDead::ParkKey;
+        if adds(false) && parked > PARKED || adds(true) && !parks_keys && dead > DEAD {
+            return broken("I11 bounded", format!("{parked} parked and {dead} dead"));
         }
         Ok(())
     }
@@ -151,7 +200,7 @@ impl Checker {
     }
 
     /// Only its own faults cost an event attempts, and only they make it a dead letter.
-    fn charged(&self, outbox: &Outbox, event: usize, row: &Row) -> Checked {
+    fn charged(&self, outbox: &Outbox, store: &Store, event: usize, row: &Row) -> Checked {
         let told = &outbox.events[event];
         // Three answers lost while others arrive count as one fault of the event.
         let faults = told.faults + told.lost / 3;
@@ -166,7 +215,12 @@ impl Checker {
             );
         }
         let for_good = matches!(told.nature, Nature::Refused | Nature::Rejected);
-        if row.state == State::Dead && !for_good && row.attempts < ATTEMPTS {
+        let for_good = for_good || told.refused_in_storm;
+        if row.state == State::Dead
+            && !for_good
+            && row.attempts < ATTEMPTS
+            && !self.dies_with_its_key(store, event)
+        {
             let attempts = row.attempts;
             return broken("I7 attempts", format!("event {event} is dead after {attempts} attempts"));
         }
@@ -193,7 +247,11 @@ impl Checker {
             let at_rest = match row.state {
                 State::Parked(_) => false,
                 State::Blocked => behind_dead && self.on_dead == OnDead::Block,
-                State::Dead => told.nature.can_die() || told.lost > 0,
+                State::Dead => {
+                    told.nature.can_die()
+                        || told.lost + told.faults > 0
+                        || self.dies_with_its_key(store, event)
+                }
             };
             if !at_rest {
                 return broken("I13 liveness", format!("event {event} ({:?}) stays {row:?}", told.nature));

@@ -4,13 +4,15 @@ use relay_engine::outcome::FailureClass;
 
 use crate::case::Fault;
 use crate::checker::Checked;
+use crate::sink::Answer;
 use crate::store::{Request, State};
 use crate::world::World;
 
 impl World {
     /// Injects one fault of the kinds that the case knows, where one can happen now.
     pub(crate) fn inject(&mut self) -> Checked {
-        let kinds: Vec<_> = self.case.faults.iter().filter(|it| *it != Fault::Poison).collect();
+        let kinds: Vec<_> =
+            self.case.faults.iter().filter(|it| !matches!(it, Fault::Poison | Fault::Limit)).collect();
         if kinds.is_empty() {
             return Ok(());
         }
@@ -46,7 +48,17 @@ impl World {
             }
             Fault::Operator => self.ask(),
             Fault::Swap => self.swap(),
-            Fault::Poison => false,
+            Fault::Storm => {
+                self.outbox.refusing = !self.outbox.refusing;
+                self.checker.weather_changed();
+                true
+            }
+            Fault::Broken => {
+                self.outbox.broken = true;
+                self.checker.weather_changed();
+                true
+            }
+            Fault::Poison | Fault::Limit => false,
         };
         if happened {
             self.budget -= 1;
@@ -98,7 +110,11 @@ impl World {
         let flight = self.sink.flights.remove(index);
         match self.random.below(3) {
             0 if self.sink.is_up(flight.destination) => {
-                let _ = self.store_message(flight.event, flight.slot)?;
+                let result = self.store_message(flight.event, flight.slot)?;
+                if result.is_ok() && self.has(Fault::Duplicate) {
+                    // After the relay has given up waiting, the answer comes.
+                    self.sink.answers.push(Answer { flight: flight.clone(), result });
+                }
             }
             1 if !prefixes => self.sink.late.push([flight.clone()].into()),
             _ => {}
@@ -141,15 +157,22 @@ impl World {
 
     fn swap(&mut self) -> bool {
         self.outbox.mended = true;
-        for relay in &mut self.relays {
-            if let Some(session) = &mut relay.session
-                && !session.stopping
-            {
-                session.swapping = true;
-                session.touched = true;
-                session.lane.close_intake();
-            }
+        self.outbox.broken = false;
+        self.checker.weather_changed();
+        for relay in 0..self.relays.len() {
+            self.renew(relay);
         }
         true
+    }
+
+    /// A new generation of plugins comes.
+    pub(crate) fn renew(&mut self, relay: usize) {
+        let Some(session) = &mut self.relays[relay].session else { return };
+        if session.stopping {
+            return;
+        }
+        session.swapping = true;
+        session.touched = true;
+        session.lane.close_intake();
     }
 }

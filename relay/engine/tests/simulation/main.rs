@@ -140,5 +140,8 @@ found! {
     taking_a_settlement_of_unknown_outcome_for_recorded_is_found: TrustLostSettlement,
     leaving_the_next_event_of_a_key_blocked_is_found: NoPromotion,
     pipelining_a_key_into_a_sink_without_order_is_found: WrongSinkTrait,
+    events_that_wait_behind_a_parked_key_are_found: NoBurial,
+    a_storm_of_dead_letters_is_found: NoStorms,
+    a_side_table_without_limits_is_found: NoLimits,
     forgetting_when_the_next_retry_is_due_is_found: NoNextDue,
 }

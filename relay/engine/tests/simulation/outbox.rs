@@ -43,6 +43,8 @@ pub(crate) struct Event {
     pub(crate) faults: u32,
     /// Answers that were lost, each of which the engine may count towards a fault of the event.
     pub(crate) lost: u32,
+    /// Whether it was refused for good while everything was.
+    pub(crate) refused_in_storm: bool,
 }
 
 #[derive(Debug)]
@@ -50,9 +52,15 @@ pub(crate) struct Outbox {
     pub(crate) events: Vec<Event>,
     /// Whether the plugin that halts was replaced.
     pub(crate) mended: bool,
+    /// Whether the plugin fails on everything.
+    pub(crate) broken: bool,
+    /// Whether the receiver refuses everything.
+    pub(crate) refusing: bool,
 }
 
 pub(crate) const DESTINATIONS: u64 = 3;
+/// What each event takes in the side table.
+pub(crate) const EVENT_BYTES: u32 = 10;
 
 impl Outbox {
     pub(crate) fn new(case: &Case) -> Self {
@@ -64,8 +72,9 @@ impl Outbox {
             nature: draw(&mut random, poison),
             faults: 0,
             lost: 0,
+            refused_in_storm: false,
         };
-        Self { events: (0..case.events).map(one).collect(), mended: false }
+        Self { events: (0..case.events).map(one).collect(), mended: false, broken: false, refusing: false }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -79,9 +88,11 @@ impl Outbox {
 
     /// Runs the plugin.
     pub(crate) fn plan(&mut self, event: usize) -> PlannedEvent {
-        let mended = self.mended;
+        let (mended, destination) = (self.mended, u32::try_from(self.destination(event)).unwrap());
+        let broken = self.broken;
         let event = &mut self.events[event];
         let plan = match event.nature {
+            _ if broken => fail(event, FailureClass::Retryable, "P120"),
             Nature::Discarded => Plan::Done,
             Nature::Rejected => fail(event, FailureClass::Permanent, "P110"),
             Nature::PluginFlaky(times) if event.faults < times => {
@@ -90,7 +101,7 @@ impl Outbox {
             Nature::Halting if !mended => Plan::Halt("halted by its plugin".to_owned()),
             _ => Plan::Send { messages: event.messages },
         };
-        PlannedEvent { key: key_id(event.key), bytes: 10, plan }
+        PlannedEvent { key: key_id(event.key), bytes: EVENT_BYTES, destination, plan }
     }
 
     /// What is wrong with the event in its receiver's eyes.
@@ -100,6 +111,10 @@ impl Outbox {
             Nature::Poison => FailureClass::Retryable,
             Nature::Flaky(times) if event.faults < times => FailureClass::Retryable,
             Nature::Refused => FailureClass::Permanent,
+            _ if self.refusing => {
+                event.refused_in_storm = true;
+                FailureClass::Permanent
+            }
             _ => return None,
         };
         event.faults += 1;

@@ -31,6 +31,12 @@ pub(crate) enum Planted {
     NoPromotion,
     /// A sink that keeps no order is said to keep prefixes.
     WrongSinkTrait,
+    /// The store leaves events blocked behind a dead letter of a parked key.
+    NoBurial,
+    /// Storms are not looked for.
+    NoStorms,
+    /// The side table is said to have room for all.
+    NoLimits,
     /// Retries are fetched from the store but never handed to the engine's timer: nothing says when the next is due.
     NoNextDue,
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use relay_engine::engine::{BatchId, Command, Lane, OnDead, Plan, PlannedEvent, SettlePlan};
+use relay_engine::engine::{
+    BatchId, Command, HeldBytes, HeldKey, Lane, OnDead, Plan, PlannedEvent, SettlePlan,
+};
 use relay_engine::event::KeyId;
 use relay_engine::outcome::{Failure, FailureClass};
 
 use crate::case::Fault;
 use crate::checker::{Checked, broken};
-use crate::outbox::key_id;
+use crate::outbox::{EVENT_BYTES, key_id};
 use crate::planted::Planted;
 use crate::relay::{Live, Sent, Session, Write};
 use crate::sink::Flight;
@@ -34,18 +36,21 @@ impl World {
         self.sessions += 1;
         let lease = self.store.acquire();
         self.checker.acquired(lease.term);
-        let mut held: BTreeMap<KeyId, u64> = BTreeMap::new();
-        for row in self.store.held.values() {
-            let blocks = row.state != State::Dead || self.case.on_dead != OnDead::SkipAfterDeadLetter;
-            if blocks && self.planted != Planted::ForgetHeldKeys {
-                *held.entry(key_id(row.key)).or_default() += 1;
-            }
+        let mut held: BTreeMap<KeyId, HeldKey> = BTreeMap::new();
+        for row in self.store.held.values().filter(|_| self.planted != Planted::ForgetHeldKeys) {
+            let key = key_id(row.key);
+            let counts = held.entry(key).or_insert(HeldKey { key, parked: 0, dead: 0 });
+            *(if row.state == State::Dead { &mut counts.dead } else { &mut counts.parked }) += 1;
         }
-        let held: Vec<_> = held.into_iter().collect();
+        let held: Vec<_> = held.into_values().collect();
+        let (parked, dead) = self.store.count();
+        let size = u64::from(EVENT_BYTES);
+        let bytes = HeldBytes { parked: parked * size, dead: dead * size };
         let now = self.relay_now(relay);
         let reuse = self.planted == Planted::ReuseBatchNumbers;
         let first_batch = if reuse { 1 } else { self.relays[relay].next_batch };
-        let mut lane = Lane::new(self.config(), &held, self.random.next(), first_batch, now);
+        let mut lane =
+            Lane::new(self.config(), held.iter().copied(), bytes, self.random.next(), first_batch, now);
         if self.sink.up {
             lane.sink_opened();
         } else {
@@ -83,7 +88,7 @@ impl World {
 
     /// Reads the next events and runs their plugins.
     pub(crate) fn read(&mut self, relay: usize) -> bool {
-        let outbox = self.outbox.len();
+        let (outbox, now) = (self.outbox.len(), self.relay_now(relay));
         let count = 1 + self.random.index(READ);
         let Some(session) = self.session(relay) else { return false };
         let wants = session.lane.wants_batch() && !session.halted && !session.swapping && !session.stopping;
@@ -95,7 +100,7 @@ impl World {
         let planned: Vec<_> = events.iter().map(|event| self.outbox.plan(*event)).collect();
         let live = self.live(&events, &planned);
         let Some(session) = self.session(relay) else { return false };
-        let id = session.lane.batch(planned);
+        let id = session.lane.batch(now, planned);
         session.live.insert(id, live);
         session.touched = true;
         self.note(|_| format!("relay {relay}: reads {events:?} as batch {id}"));
@@ -128,10 +133,11 @@ impl World {
         let Flight { batch, message, event, slot, .. } = answer.flight;
         session.touched = true;
         let result = planted.report(answer.result, session.stopping);
-        if session.id == answer.flight.session {
-            session
-                .sent
-                .insert((event, slot), if result.is_ok() { Sent::Acknowledged } else { Sent::Failed });
+        // A late answer to a message that counts as failed changes nothing: it will be sent again.
+        if session.id == answer.flight.session
+            && let Some(sent) = session.sent.get_mut(&(event, slot)).filter(|it| **it == Sent::InFlight)
+        {
+            *sent = if result.is_ok() { Sent::Acknowledged } else { Sent::Failed };
         }
         match &result {
             Ok(()) => session.lane.delivered(batch, &[message]),
@@ -241,6 +247,9 @@ impl World {
 
     fn check_send(&self, relay: usize, batch: BatchId, flight: &Flight, before: Option<Sent>) -> Checked {
         let Some(session) = &self.relays[relay].session else { return Ok(()) };
+        if session.stopping {
+            return broken("I7 shutdown", format!("{} is sent after the stop", name(flight)));
+        }
         match before {
             Some(Sent::InFlight) => return broken("I4 repeats", format!("{} is under way", name(flight))),
             Some(Sent::Acknowledged) => {
@@ -277,9 +286,25 @@ impl World {
     /// What a relay looks at when the engine has nothing more to do for now.
     fn after_commands(&mut self, relay: usize) -> Checked {
         let Some(session) = self.relays[relay].session.as_mut() else { return Ok(()) };
+        if session.swapping && session.lane.is_stuck() {
+            self.end_session(relay, "has a new plugin generation for a stuck lane");
+            return Ok(());
+        }
         let at_rest = session.lane.is_idle() && session.writing.is_none() && session.queued.is_empty();
         if !at_rest {
             return Ok(());
+        }
+        let owns = session.lease.term == self.store.lease.term;
+        if owns && !session.stopping && self.orphans.is_empty() && self.planted != Planted::ForgetHeldKeys {
+            let skips = self.case.on_dead == OnDead::SkipAfterDeadLetter;
+            let (parked, dead) = self.store.count();
+            let (known, held) = (session.lane.status().held, parked + if skips { 0 } else { dead });
+            if known != held {
+                return broken(
+                    "I12 isolation",
+                    format!("{known} events hold keys back where {held} are held"),
+                );
+            }
         }
         let flying = session.sent.values().filter(|it| **it == Sent::InFlight).count();
         if (session.stopping || session.swapping) && flying > 0 {
@@ -288,7 +313,6 @@ impl World {
         if session.stopping {
             self.end_session(relay, "stops");
         } else if session.swapping {
-            let owns = session.lease.term == self.store.lease.term;
             if owns && !session.halted && session.read != self.store.settled {
                 let (read, settled) = (session.read, self.store.settled);
                 return broken("I15 generations", format!("swap with {settled} settled of {read} read"));
@@ -296,6 +320,8 @@ impl World {
             session.swapping = false;
             session.touched = true;
             session.lane.open_intake();
+            self.checker.weather_changed();
+            let Some(session) = &self.relays[relay].session else { return Ok(()) };
             if session.halted {
                 self.end_session(relay, "has a new plugin generation for a halted lane");
             }

@@ -132,6 +132,7 @@ impl Store {
         }
         for key in touched {
             self.promote(now, key);
+            self.bury(key);
         }
         Ok(())
     }
@@ -151,6 +152,26 @@ impl Store {
         {
             row.state = State::Parked(now);
         }
+    }
+
+    /// Under `park_key`, what waits behind a dead letter of its key is dead with it.
+    fn bury(&mut self, key: u64) {
+        if self.on_dead != OnDead::ParkKey || self.planted == Planted::NoBurial {
+            return;
+        }
+        let mut behind_dead = false;
+        for row in self.held.values_mut().filter(|row| row.key == key) {
+            behind_dead |= row.state == State::Dead;
+            if behind_dead && row.state == State::Blocked {
+                row.state = State::Dead;
+            }
+        }
+    }
+
+    /// Parked and blocked events, and dead letters.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let dead = self.held.values().filter(|row| row.state == State::Dead).count() as u64;
+        (self.held.len() as u64 - dead, dead)
     }
 
     pub(crate) fn due(&self, now: Time, limit: usize) -> Vec<usize> {

@@ -3,20 +3,25 @@
 use std::time::Duration;
 
 use relay_engine::clock::Time;
-use relay_engine::engine::{LaneConfig, RetryPolicy};
+use relay_engine::engine::{Amount, Cause, HELD_LIMITS, HeldLimits, LaneConfig, RetryPolicy, StormLimit};
 use relay_engine::outcome::{Failure, FailureClass};
 
 use crate::case::{Case, Fault};
 use crate::checker::{Checked, Checker, Violation, broken};
-use crate::outbox::Outbox;
+use crate::outbox::{EVENT_BYTES, Outbox};
 use crate::planted::Planted;
 use crate::random::Random;
 use crate::relay::{Relay, Write};
 use crate::sink::{Answer, Flight, Sink};
-use crate::store::{Lease, Store};
+use crate::store::{Lease, Request, State, Store};
 
 /// Attempts an event gets.
 pub(crate) const ATTEMPTS: u32 = 3;
+/// Results that make a storm.
+pub(crate) const STORM_OF: u32 = 8;
+/// Room for parked events and for dead letters, where there are limits.
+pub(crate) const PARKED: u64 = 6;
+pub(crate) const DEAD: u64 = 4;
 /// Steps with faults; then the world heals.
 const FAULT_STEPS: usize = 500;
 /// Steps after which a lane that has not come to rest never will.
@@ -28,6 +33,7 @@ pub(crate) struct World {
     pub(crate) random: Random,
     pub(crate) step: usize,
     healed: bool,
+    pub(crate) storms_off: bool,
     pub(crate) now: u64,
     /// How far the store's clock is ahead of the world's.
     pub(crate) store_clock: u64,
@@ -53,6 +59,7 @@ impl World {
             random: Random::new(case.seed.rotate_left(17)),
             step: 0,
             healed: false,
+            storms_off: false,
             now: 1_000_000,
             store_clock: 3_600_000_000,
             budget: case.budget,
@@ -97,6 +104,7 @@ impl World {
     }
 
     fn one_step(&mut self) -> Checked {
+        self.help();
         let slow = self.random.one_in(20);
         self.now += self.random.below(if slow { 60_000 } else { 2_000 });
         self.start_relays();
@@ -242,15 +250,34 @@ impl World {
         self.sink.destinations_up.fill(true);
         self.store_fails = false;
         self.outbox.mended = true;
-        for relay in &mut self.relays {
-            relay.frozen_until = 0;
-            if let Some(session) = &mut relay.session
-                && !session.stopping
-            {
-                session.swapping = true;
-                session.touched = true;
-                session.lane.close_intake();
+        self.outbox.broken = false;
+        self.outbox.refusing = false;
+        self.checker.weather_changed();
+        for relay in 0..self.relays.len() {
+            self.relays[relay].frozen_until = 0;
+            self.renew(relay);
+        }
+    }
+
+    /// What an operator does about a lane that says it needs one: makes room, or lets bad events pass that look like
+    /// a storm.
+    fn help(&mut self) {
+        let Some(owner) = self.owner().filter(|_| self.healed) else { return };
+        let Some(session) = &self.relays[owner].session else { return };
+        let status = session.lane.status();
+        if status.full.is_some() && self.store.requests.is_empty() {
+            let mut dead = self.store.held.values().filter(|row| row.state == State::Dead);
+            if let Some(key) = dead.next().map(|row| row.key) {
+                self.store.requests.push(Request::Drop(key));
+                self.note(|_| format!("operator: drops key {key}, as {:?}", status.full));
             }
+        }
+        let stormy = status
+            .outage
+            .is_some_and(|it| it.cause != Cause::Sink && (it.probes > 20 || it.cause == Cause::Plugin));
+        if stormy && !self.storms_off {
+            self.storms_off = true;
+            self.end_session(owner, "is started again with storms off");
         }
     }
 
@@ -300,7 +327,25 @@ impl World {
             },
             on_dead: self.case.on_dead,
             settle_every: Duration::from_millis(20),
+            storm: self.storm(),
+            limits: self.limits(),
         }
+    }
+
+    fn storm(&self) -> Option<StormLimit> {
+        let looked_for = self.has(Fault::Storm) || self.has(Fault::Broken);
+        (looked_for && !self.storms_off && self.planted != Planted::NoStorms)
+            .then_some(StormLimit { percent: 75, last: STORM_OF })
+    }
+
+    fn limits(&self) -> HeldLimits {
+        if !self.has(Fault::Limit) || self.planted == Planted::NoLimits {
+            return HELD_LIMITS;
+        }
+        let bytes = HELD_LIMITS.parked.bytes;
+        // Of parked events the bytes are short, of dead letters the rows.
+        let parked = Amount { rows: HELD_LIMITS.parked.rows, bytes: PARKED * u64::from(EVENT_BYTES) };
+        HeldLimits { parked, dead: Amount { rows: DEAD, bytes } }
     }
 
     pub(crate) fn has(&self, fault: Fault) -> bool {

@@ -2,8 +2,9 @@
 
 use relay_engine::engine::{Plan, PlannedEvent, RetryEvent};
 
+use crate::case::Fault;
 use crate::checker::{Checked, Violation};
-use crate::outbox::key_id;
+use crate::outbox::{EVENT_BYTES, key_id};
 use crate::planted::Planted;
 use crate::relay::{Sent, Write};
 use crate::store::{Lease, Settlement};
@@ -64,6 +65,12 @@ impl World {
         });
         if taken {
             self.checker.settled(&self.outbox, &before, &self.store, lease.term, &settlement)?;
+            if !self.storms_off && (self.has(Fault::Storm) || self.has(Fault::Broken)) {
+                self.checker.weathered(&self.outbox, lease.term, &settlement)?;
+            }
+            if self.has(Fault::Limit) && !self.has(Fault::Operator) && !self.is_healed() {
+                self.checker.has_room(&self.store, &settlement)?;
+            }
         }
         Ok(taken)
     }
@@ -137,16 +144,16 @@ impl World {
 
     fn retry(&mut self, event: usize) -> RetryEvent {
         let row = self.store.held[&event].clone();
-        let mut planned = if row.rendered {
+        let planned = if row.rendered {
+            let destination = u32::try_from(self.outbox.destination(event)).unwrap();
             let told = &self.outbox.events[event];
             let plan = Plan::Send { messages: told.messages };
-            PlannedEvent { key: key_id(told.key), bytes: 10, plan }
+            PlannedEvent { key: key_id(told.key), bytes: EVENT_BYTES, destination, plan }
         } else {
             self.outbox.plan(event)
         };
         if matches!(planned.plan, Plan::Halt(_)) {
             self.outbox.events[event].faults += 1;
-            planned.bytes = 10;
         }
         let forget = self.planted == Planted::ForgetDeliveredSlots;
         let delivered = if forget { Vec::new() } else { row.delivered };
