@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_engine::engine::{LaneConfig, OnDead, RetryPolicy};
+use relay_engine::engine::{HELD_LIMITS, LaneConfig, OnDead, RetryPolicy, STORM};
 use relay_engine::route::{Grant, Router, SinkKind, SinkRoute, Template};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -130,6 +130,8 @@ fn settings(
                 config::OnDead::SkipAfterDeadLetter => OnDead::SkipAfterDeadLetter,
             },
             settle_every: pipeline.settle_interval,
+            storm: Some(STORM),
+            limits: HELD_LIMITS,
         },
         batch: batch(pipeline),
         start,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use relay_engine::engine::{BatchId, Plan, PlannedEvent, RetryEvent};
+use relay_engine::engine::{BatchId, Plan, PlannedEvent, RetryEvent, destination};
 use relay_engine::event::{Event, EventBatch, Position};
 use relay_engine::message::{Message, MessageBatch};
 use relay_engine::outcome::{Failure, FailureClass};
@@ -205,8 +205,11 @@ fn assemble(
     }
     let share = (events.size() + messages.size()) / events.len().max(1);
     let bytes = u32::try_from(share).unwrap_or(u32::MAX);
-    let planned =
-        events.iter().zip(plans).map(|(event, plan)| PlannedEvent { key: event.key_id(), bytes, plan });
+    let planned = events.iter().zip(plans).enumerate().map(|(index, (event, plan))| {
+        let first = messages.of_event(index).next().and_then(|it| messages.get(it));
+        let destination = first.map_or(0, |message| destination(message.place()));
+        PlannedEvent { key: event.key_id(), bytes, destination, plan }
+    });
     (planned.collect(), Arc::new(messages))
 }
 

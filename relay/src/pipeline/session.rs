@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use metrics::counter;
 use relay_engine::clock::Time;
-use relay_engine::engine::{BatchId, Command, Lane, LaneConfig, OnDead};
+use relay_engine::engine::{BatchId, Command, HeldBytes, HeldKey, Lane, LaneConfig};
 use relay_engine::event::Position;
 use relay_engine::outcome::FailureClass;
 use tokio::runtime::Handle;
@@ -24,7 +24,7 @@ use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
 use crate::store::{
-    Acquired, Claim, HeldKey, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError,
+    self, Acquired, Claim, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError,
 };
 use crate::telemetry;
 use figures::SHOW_EVERY;
@@ -133,10 +133,10 @@ impl<'p> Session<'p> {
         let origin = Instant::now();
         let config = LaneConfig { ordered_prefix: sink.traits().ordered_prefix, ..parts.settings.engine };
         let seed = u64::try_from(record.lease.term).unwrap_or_default();
-        let skips_dead = config.on_dead == OnDead::SkipAfterDeadLetter;
-        let blocking = |it: &HeldKey| (it.key, it.parked + if skips_dead { 0 } else { it.dead });
-        let held: Vec<_> = record.held_keys.iter().map(blocking).filter(|(_, count)| *count > 0).collect();
-        let engine = Lane::new(config, &held, seed, first_batch, Time::default());
+        let counted = |it: store::HeldKey| HeldKey { key: it.key, parked: it.parked, dead: it.dead };
+        let held = record.held_keys.into_iter().map(counted);
+        let bytes = HeldBytes::default();
+        let engine = Lane::new(config, held, bytes, seed, first_batch, Time::default());
         let generation = parts.chain.digests().into();
         Self {
             engine,
@@ -340,7 +340,8 @@ impl<'p> Session<'p> {
         let max = self.sink.traits().max_message;
         let pipeline = self.parts.id.pipeline.as_str().into();
         let planned = live::plan_read(&pipeline, read, rendered, Arc::clone(&self.generation), max);
-        let id = self.engine.batch(planned.events);
+        let now = self.now();
+        let id = self.engine.batch(now, planned.events);
         self.batches.insert(id, planned.live);
         self.release_spent(id);
     }
