@@ -5,6 +5,7 @@
 mod cli;
 mod end_to_end;
 mod failures;
+mod hostile;
 mod journal;
 mod kill;
 mod layering;

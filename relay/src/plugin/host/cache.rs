@@ -97,11 +97,11 @@ impl CompileCache {
         found
     }
 
-    /// Stores `native`, compiled code that belongs to `key`, and loads it from there.
+    /// Stores `native`, compiled code that belongs to `key`.
     ///
     /// # Errors
     /// Why it could not be stored, in words; nothing is left behind then.
-    pub(super) fn store(&self, engine: &Engine, key: &Key, native: &[u8]) -> Result<Component, String> {
+    pub(super) fn store(&self, key: &Key, native: &[u8]) -> Result<(), String> {
         let place = self.folder.join(format!("{key}-{}.{EXTENSION}", hexadecimal(&Sha256::digest(native))));
         let number = self.written.fetch_add(1, Ordering::Relaxed);
         let beside = self.folder.join(format!("{}-{number}.{UNFINISHED}", std::process::id()));
@@ -111,7 +111,7 @@ impl CompileCache {
             format!("{}: {error}", place.display())
         })?;
         prune::prune(&self.folder, &place);
-        self.load(engine, &place)
+        Ok(())
     }
 
     /// Removes a file that can't be used, so that it is not looked at again.

@@ -53,10 +53,18 @@ impl Components {
             }
         }
         let code = self.compile(engine, bytes)?;
-        cache.store(engine, &key, &code).or_else(|why| {
+        // Before it is stored: code that this engine does not take would be a damaged file to the next start.
+        let component = loaded(engine, &code)?;
+        if let Err(why) = cache.store(&key, &code) {
             self.warn(&why);
-            loaded(engine, &code)
-        })
+            return Ok(component);
+        }
+        drop((component, code));
+        match cache.find(engine, &key) {
+            // Its pages are the file's, not the relay's own.
+            Found::Component(component) => Ok(*component),
+            Found::Nothing | Found::Unusable(..) => loaded(engine, &self.compile(engine, bytes)?),
+        }
     }
 
     fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -81,7 +89,12 @@ impl Components {
 }
 
 fn loaded(engine: &Engine, code: &[u8]) -> Result<Component, Refusal> {
-    native::from_bytes(engine, code).map_err(|error| not_compiled(CompileError::Ended(format!("{error:#}"))))
+    native::from_bytes(engine, code).map_err(|error| Refusal {
+        code: "P114",
+        what: format!("it does not fit the relay's engine: {error:#}"),
+        remedy: "build it with fewer or smaller memories, tables and modules; see relay explain P114"
+            .to_owned(),
+    })
 }
 
 fn is_component(bytes: &[u8]) -> Result<(), Refusal> {

@@ -29,7 +29,9 @@ pub struct PluginLimits {
     pub messages: usize,
     /// Bytes of keys, bodies and headers one event may make.
     pub output: usize,
-    /// Log lines per batch.
+    /// Headers of one message, beside those it inherits.
+    pub headers: usize,
+    /// Log lines per second, over all instances.
     pub log_lines: usize,
     /// Bytes of one log line.
     pub log_line: usize,
@@ -43,6 +45,7 @@ impl Default for PluginLimits {
             batch_time: Duration::from_secs(1),
             messages: 64,
             output: 4 << 20,
+            headers: 64,
             log_lines: 100,
             log_line: 4 << 10,
         }

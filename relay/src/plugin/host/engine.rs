@@ -11,6 +11,10 @@ const INSTANCES: u32 = 1_000;
 /// language runtimes about ten.
 const PARTS_PER_COMPONENT: u32 = 20;
 
+/// Elements of one table: one per function that is called through a pointer. The largest language runtimes have
+/// some ten thousand of them.
+const TABLE_ELEMENTS: usize = 65_536;
+
 /// Bytes of a slot that stay resident for its next instance: about the memory of a Rust plugin, so that a
 /// fresh instance does not fault its pages in again.
 const KEEP_RESIDENT: usize = 1 << 20;
@@ -71,6 +75,9 @@ fn pooled() -> Config {
         .max_core_instances_per_component(PARTS_PER_COMPONENT)
         .max_memories_per_component(PARTS_PER_COMPONENT)
         .max_tables_per_component(PARTS_PER_COMPONENT)
+        .max_memories_per_module(PARTS_PER_COMPONENT)
+        .max_tables_per_module(PARTS_PER_COMPONENT)
+        .table_elements(TABLE_ELEMENTS)
         .max_unused_warm_slots(WARM_SLOTS);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEEP_RESIDENT);

@@ -13,7 +13,7 @@ use super::fault;
 use super::generation::{Loaded, LoadedGeneration, listed};
 use super::guest::Linked;
 use super::instance::{Instance, StartError};
-use super::state::printable;
+use super::log::{GuestLog, printable};
 
 /// Bytes of a plugin's version that screens and dead letters keep.
 const LONGEST_VERSION: usize = 64;
@@ -98,12 +98,14 @@ impl PluginHost {
         let mut loaded = Loaded {
             engine: Arc::clone(&self.engine),
             linked,
+            log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
             identity: Arc::new(identity.clone()),
             limits: config.limits.clone(),
             config: config.config.to_string(),
         };
         let version = introduce(&loaded)?;
         loaded.identity = Arc::new(Identity { version, ..identity });
+        loaded.log = Arc::new(GuestLog::new(Arc::clone(&loaded.identity), &config.limits));
         // The path that lanes will take, once over a fresh instance: it must not depend on `describe`.
         loaded.instance().map_err(not_configured)?;
         Ok(loaded)

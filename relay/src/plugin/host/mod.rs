@@ -18,6 +18,7 @@ mod generation;
 mod guest;
 mod instance;
 mod load;
+mod log;
 mod memory;
 mod native;
 mod output;

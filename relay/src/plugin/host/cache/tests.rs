@@ -24,7 +24,7 @@ fn filled(folder: &Path) -> (wasmtime::Engine, CompileCache, Key, PathBuf) {
     let engine = PluginEngine::idle().unwrap();
     let cache = CompileCache::open(folder).unwrap();
     let key = Key::of(&engine, &obedient());
-    cache.store(&engine, &key, &engine.precompile_component(&obedient()).unwrap()).unwrap();
+    cache.store(&key, &engine.precompile_component(&obedient()).unwrap()).unwrap();
     let [file] = &files(folder)[..] else { panic!("not one file") };
     let file = file.clone();
     (engine, cache, key, file)
