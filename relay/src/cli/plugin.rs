@@ -1,51 +1,30 @@
 //! `relay plugin`
 
-use std::path::PathBuf;
+mod build;
+mod inspect;
+mod place;
+#[cfg(test)]
+mod tests;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::table::grouped;
 use super::{Exit, Failure};
-use crate::plugin::build::{BuildError, Built, build_with_progress};
+use crate::plugin::build::BuildError;
 
-/// Make plugins.
+/// Make plugins, and look at them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Compile a plugin's crate and make a component of it.
-    Build(BuildArguments),
-}
-
-/// Compiles a plugin's crate and makes a component of it.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  relay plugin build plugins/redact\n  relay plugin build plugins/redact --out /srv/plugins/redact.wasm"
-)]
-pub(super) struct BuildArguments {
-    /// The folder of the plugin's crate.
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-    /// The component to write [default: DIR/NAME.wasm].
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    Build(build::Arguments),
+    /// Say what a component is, what it may use and which settings it takes.
+    Inspect(inspect::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
-    let Command::Build(arguments) = command;
-    let built =
-        build_with_progress(&arguments.folder, arguments.out.as_deref(), &mut |line| eprintln!("{line}"));
-    print!("{}", screen(&built.map_err(failed)?));
-    Ok(Exit::Done)
-}
-
-/// What was made, and which build it is.
-pub(super) fn screen(built: &Built) -> String {
-    format!(
-        "{} ({}, {} KB) in {:.1} s\n",
-        built.component.display(),
-        built.digest.get(..6).unwrap_or(&built.digest),
-        grouped(built.size.div_ceil(1000)),
-        built.duration.as_secs_f64()
-    )
+    match command {
+        Command::Build(arguments) => build::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+    }
 }
 
 pub(super) fn failed(error: BuildError) -> Failure {

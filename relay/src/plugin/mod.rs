@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod host;
+pub mod inspect;
 mod port;
 pub mod reload;
 

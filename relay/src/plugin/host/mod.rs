@@ -9,6 +9,7 @@ mod build;
 mod config;
 mod contract;
 mod deadline;
+mod difference;
 mod engine;
 mod fault;
 mod generation;
@@ -29,4 +30,5 @@ mod tests;
 
 pub use build::{Build, Digest};
 pub use config::{PluginConfig, PluginLimits};
+pub use guest::Description;
 pub use load::{HostError, PluginHost};
