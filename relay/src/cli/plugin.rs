@@ -1,8 +1,12 @@
 //! `relay plugin`
 
 mod build;
+mod difference;
 mod inspect;
+mod junit;
+mod new;
 mod place;
+mod test;
 #[cfg(test)]
 mod tests;
 
@@ -14,16 +18,22 @@ use crate::plugin::build::BuildError;
 /// Make plugins, and look at them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Begin a plugin: a folder that compiles, passes its own tests and explains itself.
+    New(new::Arguments),
     /// Compile a plugin's crate and make a component of it.
     Build(build::Arguments),
     /// Say what a component is, what it may use and which settings it takes.
     Inspect(inspect::Arguments),
+    /// Run a plugin's golden cases against its component, under the limits of production.
+    Test(test::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
+        Command::New(arguments) => new::run(arguments),
         Command::Build(arguments) => build::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
     }
 }
 

@@ -1,9 +1,14 @@
 //! Screens of `relay plugin`.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use super::inspect;
+use super::{inspect, junit, new, test};
+use crate::cli::style::Style;
+use crate::plugin::golden::{CaseOutcome, CaseResult, Outcome, Suite};
 use crate::plugin::inspect::{Inspection, Interface};
+use crate::plugin::template::{Created, Sdk};
 
 fn inspection() -> Inspection {
     let interface = |name: &str, functions: &[&str]| Interface {
@@ -37,4 +42,62 @@ fn inspect_shows_what_a_plugin_may_use_and_which_settings_it_takes() {
     let quiet = Inspection { imports: Vec::new(), config_schema: None, ..inspection() };
     insta::assert_snapshot!("inspect_nothing", inspect::screen(&quiet));
     insta::assert_snapshot!("inspect_json", inspect::json_screen(&inspection()));
+}
+
+/// One result of each kind.
+fn results() -> Vec<CaseResult> {
+    let event = "{ aggregate_type = \"order\", aggregate_id = \"order-17\", type = \"OrderPlaced\", payload = '{\"total\": 12, \"email\": \"a@example.org\"}' }";
+    let case = |name: &str, outcome: &str| format!("[[case]]\nname = {name:?}\nevent = {event}\n{outcome}\n");
+    let sent = "message = [{ kafka = \"orders\", headers = { tenant = \"blue\" } }]";
+    let hashed = "message = [{ kafka = \"orders\", body = '{\"email\":\"sha256:1b4f\",\"total\":12}' }]";
+    let text = [
+        case("an order goes to the topic", sent),
+        case("an address is hashed", hashed),
+        case("not written yet", ""),
+        case("counted", "discard = \"1\""),
+        case("too \"large\" & <long>", "discard = \"a\""),
+    ];
+    let suite = Suite::parse("cases/orders.toml", &text.concat()).unwrap();
+    let sent = suite.cases[0].expected.clone().unwrap();
+    let outcomes = [
+        (sent.clone(), CaseOutcome::Passed, None),
+        (sent, CaseOutcome::Differs, None),
+        (Outcome::Discard("no order".to_owned()), CaseOutcome::Unrecorded, None),
+        (Outcome::Discard("1".to_owned()), CaseOutcome::Unstable(Outcome::Discard("2".to_owned())), None),
+        (
+            Outcome::Fault("P121".to_owned()),
+            CaseOutcome::Differs,
+            Some("used its 20ms of CPU time at hello::transform".to_owned()),
+        ),
+    ];
+    let results = suite.cases.into_iter().zip(outcomes).map(|(case, (found, outcome, detail))| CaseResult {
+        file: "cases/orders.toml".to_owned(),
+        case,
+        found,
+        detail,
+        outcome,
+        duration: Duration::from_micros(12),
+    });
+    results.collect()
+}
+
+#[test]
+fn test_shows_what_differs_and_what_to_do() {
+    insta::assert_snapshot!("test", test::screen(&results(), false, Style::PLAIN));
+    insta::assert_snapshot!("test_update", test::screen(&results(), true, Style::PLAIN));
+    insta::assert_snapshot!("test_in_colour", test::screen(&results()[..2], false, Style::COLOURED));
+    insta::assert_snapshot!("test_passed", test::screen(&results()[..1], false, Style::PLAIN));
+}
+
+#[test]
+fn a_report_for_build_servers_holds_the_same() {
+    insta::assert_snapshot!("test_junit", junit::report("hello", &results()));
+}
+
+#[test]
+fn new_says_what_was_made_and_what_to_do() {
+    let made = Created { dir: "hello".into(), name: "hello".to_owned(), sdk: Sdk::Copied };
+    insta::assert_snapshot!("new", new::screen(&made));
+    let sdk = Sdk::At("/srv/outbox-relay/plugin-sdk".into());
+    insta::assert_snapshot!("new_with_sdk", new::screen(&Created { sdk, ..made }));
 }

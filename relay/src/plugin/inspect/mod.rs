@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::plugin::PluginError;
-use crate::plugin::host::{Build, PluginHost};
+use crate::plugin::host::Build;
+use crate::plugin::{PluginError, golden};
 
 pub use interfaces::Interface;
 pub use settings::{Setting, settings};
@@ -58,9 +58,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, PluginError> {
         let what = format!("{} can't be read: {error}", path.display());
         failed("P100", what, "build it with `relay plugin build`, or correct the path")
     })?;
-    let host = PluginHost::new().map_err(|error| {
-        failed("P110", error.to_string(), "plugins need a machine that may map executable memory")
-    })?;
+    let host = golden::host(&name)?;
     let bytes = build.bytes();
     let described = host.describe(&name, bytes)?;
     let interfaces = interfaces::of(bytes)
