@@ -1,5 +1,6 @@
 //! `relay plugin`
 
+mod bench;
 mod build;
 mod difference;
 mod inspect;
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Inspect(inspect::Arguments),
     /// Run a plugin's golden cases against its component, under the limits of production.
     Test(test::Arguments),
+    /// Measure what a plugin costs over its golden cases, against its limits.
+    Bench(bench::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -34,6 +37,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Build(arguments) => build::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     }
 }
 

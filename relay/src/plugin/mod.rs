@@ -1,5 +1,6 @@
 //! Plugins: what turns events into messages.
 
+pub mod bench;
 pub mod build;
 pub mod golden;
 pub mod host;

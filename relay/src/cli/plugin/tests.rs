@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{inspect, junit, new, test};
+use super::{bench, inspect, junit, new, test};
 use crate::cli::style::Style;
+use crate::plugin::bench::Figures;
 use crate::plugin::golden::{CaseOutcome, CaseResult, Outcome, Suite};
+use crate::plugin::host::PluginLimits;
 use crate::plugin::inspect::{Inspection, Interface};
 use crate::plugin::template::{Created, Sdk};
 
@@ -100,4 +102,25 @@ fn new_says_what_was_made_and_what_to_do() {
     insta::assert_snapshot!("new", new::screen(&made));
     let sdk = Sdk::At("/srv/outbox-relay/plugin-sdk".into());
     insta::assert_snapshot!("new_with_sdk", new::screen(&Created { sdk, ..made }));
+}
+
+#[test]
+fn bench_shows_each_figure_beside_its_limit() {
+    let figures = Figures {
+        file: "cases/orders.toml".to_owned(),
+        cases: 3,
+        load: Duration::from_micros(61_400),
+        instance: Duration::from_micros(31),
+        events: 100_000,
+        median: Duration::from_nanos(2_140),
+        slowest_hundredth: Duration::from_nanos(3_910),
+        slowest: ("an order goes to the topic as it is".to_owned(), Duration::from_micros(6)),
+        memory_before: 1_114_112,
+        memory_after: 1_179_648,
+        messages: 1,
+        output: 58,
+        limits: PluginLimits::default(),
+    };
+    insta::assert_snapshot!("bench", bench::screen(std::slice::from_ref(&figures)));
+    insta::assert_snapshot!("bench_json", bench::json_screen(&[figures]));
 }
