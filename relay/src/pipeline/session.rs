@@ -23,9 +23,7 @@ use super::reader::{self, Read};
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
-use crate::store::{
-    self, Acquired, Claim, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError,
-};
+use crate::store::{self, Acquired, Claim, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError};
 use crate::telemetry;
 use figures::SHOW_EVERY;
 use writing::{Due, Effect, Written};

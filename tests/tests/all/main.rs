@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "functions that tests share fail as tests do")]
 
+mod author;
 mod cli;
 mod end_to_end;
 mod failures;

@@ -104,6 +104,11 @@ impl Instance {
         Ok(verdicts)
     }
 
+    /// Bytes of its memories and tables.
+    pub(super) fn memory(&self) -> usize {
+        self.store.data().memory.used()
+    }
+
     /// Whether it saw no event yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.events == 0

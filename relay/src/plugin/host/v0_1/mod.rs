@@ -82,8 +82,13 @@ impl Exported<'_> {
 }
 
 pub(super) fn describe(guest: &Transformer, store: &mut Store<GuestState>) -> Result<Description> {
-    let description = guest.relay_plugin_transform().call_describe(store)?;
-    Ok(Description { version: description.version, takes_configuration: description.config_schema.is_some() })
+    let said = guest.relay_plugin_transform().call_describe(store)?;
+    Ok(Description {
+        name: said.name,
+        version: said.version,
+        summary: said.summary,
+        config_schema: said.config_schema,
+    })
 }
 
 pub(super) fn configure(
