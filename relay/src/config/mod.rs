@@ -27,8 +27,8 @@ pub use diagnostic::{Diagnostic, Line, Place, Severity};
 pub use flags::from_flags;
 pub use load::{load, parse};
 pub use model::{
-    AdminConfig, Config, FirstStart, GrantedPlugin, OnDead, PipelineConfig, RetryConfig, SinkConfig,
-    SourceAdapter, SourceConfig, WindowLimit,
+    AdminConfig, Config, FirstStart, GrantedPlugin, HeldConfig, OnDead, PipelineConfig, RetryConfig,
+    SinkConfig, SourceAdapter, SourceConfig, StormConfig, WindowLimit,
 };
 
 /// How settings see the environment: the value of a variable, if it is set.

@@ -20,3 +20,4 @@ mod source_postgres;
 mod source_sqlite;
 mod stack;
 mod store_conformance;
+mod storms;
