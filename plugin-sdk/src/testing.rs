@@ -17,8 +17,14 @@
 //! assert_eq!(plugin.run(&event), Ok(Message::next().into()));
 //! ```
 
+#[cfg(not(target_arch = "wasm32"))]
+mod golden;
+
 use crate::bindings::relay::plugin::types;
 use crate::{Event, Fault, Plugin, Problem, Verdict, config};
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use golden::{Failures, golden_cases};
 
 /// A plugin, configured as the relay would configure it.
 #[derive(Debug)]

@@ -1,14 +1,17 @@
 //! Wires the parts, owns all tasks, drains.
 
+mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
 mod error;
 mod lanes;
 pub mod outbox;
+mod process;
 mod run;
 mod signals;
 mod stores;
 
+pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};
 pub use error::AppError;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, open_stores};
+use super::{AppError, compiler, open_stores};
 use crate::admin;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
@@ -24,6 +24,8 @@ use crate::store::LaneId;
 pub struct RunOptions {
     /// This relay's name, as status shows it.
     pub owner: String,
+    /// Whether to wait for lanes that another relay owns; otherwise the relay ends there.
+    pub standby: bool,
 }
 
 /// How a run ended.
@@ -73,7 +75,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         config: &config,
         live: &live,
         stores: &stores,
-        owner: &options.owner,
+        options: &options,
         views: &views,
         stop: &stop,
     };
@@ -100,7 +102,7 @@ async fn load_plugins(
     if configs.is_empty() {
         return Ok((BTreeMap::new(), None));
     }
-    let host = Arc::new(PluginHost::new()?);
+    let host = Arc::new(PluginHost::with(&compiler::host_config(config))?);
     let (live, task) = reload::watch(host, configs, stop.clone()).await?;
     for generation in live.values() {
         let generation = generation.borrow();

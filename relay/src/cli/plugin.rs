@@ -1,51 +1,48 @@
 //! `relay plugin`
 
-use std::path::PathBuf;
+mod bench;
+mod build;
+mod difference;
+mod inspect;
+mod junit;
+mod new;
+mod place;
+mod test;
+#[cfg(test)]
+mod tests;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::table::grouped;
 use super::{Exit, Failure};
-use crate::plugin::build::{BuildError, Built, build_with_progress};
+use crate::plugin::build::BuildError;
 
-/// Make plugins.
+/// Make plugins, and look at them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Begin a plugin: a folder that compiles, passes its own tests and explains itself.
+    New(new::Arguments),
     /// Compile a plugin's crate and make a component of it.
-    Build(BuildArguments),
-}
-
-/// Compiles a plugin's crate and makes a component of it.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  relay plugin build plugins/redact\n  relay plugin build plugins/redact --out /srv/plugins/redact.wasm"
-)]
-pub(super) struct BuildArguments {
-    /// The folder of the plugin's crate.
-    #[arg(value_name = "DIR")]
-    folder: PathBuf,
-    /// The component to write [default: DIR/NAME.wasm].
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    Build(build::Arguments),
+    /// Say what a component is, what it may use and which settings it takes.
+    Inspect(inspect::Arguments),
+    /// Run a plugin's golden cases against its component, under the limits of production.
+    Test(test::Arguments),
+    /// Measure what a plugin costs over its golden cases, against its limits.
+    Bench(bench::Arguments),
+    /// Compile the component on standard input for a relay: the relay starts this itself.
+    #[command(hide = true)]
+    Compile,
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
-    let Command::Build(arguments) = command;
-    let built =
-        build_with_progress(&arguments.folder, arguments.out.as_deref(), &mut |line| eprintln!("{line}"));
-    print!("{}", screen(&built.map_err(failed)?));
-    Ok(Exit::Done)
-}
-
-/// What was made, and which build it is.
-pub(super) fn screen(built: &Built) -> String {
-    format!(
-        "{} ({}, {} KB) in {:.1} s\n",
-        built.component.display(),
-        built.digest.get(..6).unwrap_or(&built.digest),
-        grouped(built.size.div_ceil(1000)),
-        built.duration.as_secs_f64()
-    )
+    match command {
+        Command::New(arguments) => new::run(arguments),
+        Command::Build(arguments) => build::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
+        Command::Compile => Ok(super::plugin_compile::run()),
+    }
 }
 
 pub(super) fn failed(error: BuildError) -> Failure {

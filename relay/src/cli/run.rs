@@ -40,6 +40,9 @@ pub(super) struct Arguments {
     /// This relay's name, as status shows it.
     #[arg(long, value_name = "NAME", env = "RELAY_NAME", default_value_t = host_name())]
     name: String,
+    /// End with exit code 5 where another relay owns a lane, instead of waiting to take it over.
+    #[arg(long)]
+    no_standby: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -47,7 +50,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.log.start()?;
     let config = load(&arguments)?;
-    let ending = block_on(async { Ok(app::run(config, RunOptions { owner: arguments.name }).await?) })?;
+    let options = RunOptions { owner: arguments.name, standby: !arguments.no_standby };
+    let ending = block_on(async { Ok(app::run(config, options).await?) })?;
     Ok(match ending {
         Ending::Drained => Exit::Done,
         Ending::Interrupted => Exit::Interrupted,

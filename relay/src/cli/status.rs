@@ -71,7 +71,7 @@ fn row(lane: &LaneSummary, now: u64) -> Vec<String> {
     let plugins: Vec<&str> = lane.generation.iter().map(|it| it.get(..6).unwrap_or(it)).collect();
     vec![
         lane.lane.to_string(),
-        format!("{} #{}", lane.owner, lane.term),
+        if lane.leased { format!("{} #{}", lane.owner, lane.term) } else { "nobody".to_owned() },
         if plugins.is_empty() { "none".to_owned() } else { plugins.join(" → ") },
         grouped(lane.delivered),
         grouped(lane.discarded),
@@ -89,6 +89,7 @@ pub(super) fn json_screen(lanes: &[LaneSummary]) -> String {
             "sink": lane.lane.sink,
             "owner": lane.owner,
             "term": lane.term,
+            "leased": lane.leased,
             "position": lane.position.as_ref().map(ToString::to_string),
             "plugins": lane.generation,
             "delivered": lane.delivered,

@@ -10,11 +10,15 @@ pub(super) struct Style {
 
 impl Style {
     /// No colours at all.
-    #[cfg(test)]
     pub(super) const PLAIN: Self = Self { colour: false };
     /// Colours, wherever it goes.
     #[cfg(test)]
     pub(super) const COLOURED: Self = Self { colour: true };
+
+    /// For standard output.
+    pub(super) fn of_stdout() -> Self {
+        Self { colour: std::io::stdout().is_terminal() && wanted() }
+    }
 
     /// For standard error.
     pub(super) fn of_stderr() -> Self {
@@ -23,6 +27,10 @@ impl Style {
 
     pub(super) fn error(self, text: &str) -> String {
         self.paint("1;31", text)
+    }
+
+    pub(super) fn good(self, text: &str) -> String {
+        self.paint("32", text)
     }
 
     pub(super) fn warning(self, text: &str) -> String {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Diagnostic;
-use crate::plugin::host::PluginConfig;
+use crate::plugin::host::{CompileCacheConfig, PluginConfig};
 #[cfg(feature = "http")]
 use crate::sink::http::HttpSinkConfig;
 #[cfg(feature = "kafka")]
@@ -32,6 +32,8 @@ pub struct Config {
     pub pipelines: BTreeMap<String, PipelineConfig>,
     /// Metrics and health.
     pub admin: AdminConfig,
+    /// The relay itself.
+    pub relay: RelayConfig,
     /// What was hardly meant, and works.
     pub warnings: Vec<Diagnostic>,
 }
@@ -232,4 +234,13 @@ pub struct WindowLimit {
 pub struct AdminConfig {
     /// Where to listen; `None` turns it off.
     pub listen: Option<SocketAddr>,
+}
+
+/// The relay itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// Where compiled plugins are kept.
+    pub cache: CompileCacheConfig,
+    /// How long a lane stays with a relay that does not renew its lease; `None`: as its database suggests.
+    pub lease: Option<Duration>,
 }

@@ -73,6 +73,6 @@ fn list_sources(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn is_code(word: &str) -> bool {
     word.len() == 4
-        && AREAS.iter().any(|(it, _)| word.starts_with(it))
+        && AREAS.iter().any(|(area, _)| word.starts_with(area))
         && word[1..].chars().all(|it| it.is_ascii_digit())
 }

@@ -12,16 +12,18 @@ use relay_engine::clock::Time;
 use relay_engine::engine::{BatchId, Command, HeldBytes, HeldKey, Lane, LaneConfig};
 use relay_engine::event::Position;
 use relay_engine::outcome::FailureClass;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::lane::{LaneEnd, LaneParts};
-use super::live::{self, LiveBatches};
+use super::lease::{LeaseKeeper, Ownership, uptime};
+use super::live::{self, LiveBatch, LiveBatches};
 use super::reader::{self, Read};
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
-use crate::store::{self, LaneRecord, Lease, Settlement, StoreError};
+use crate::store::{self, Acquired, Claim, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError};
 use crate::telemetry;
 use figures::SHOW_EVERY;
 use writing::{Due, Effect, Written};
@@ -30,6 +32,10 @@ use writing::{Due, Effect, Written};
 pub(super) enum SessionEnd {
     /// So does the lane.
     Ended(LaneEnd),
+    /// Another relay owned the lane when it was asked for.
+    Held(Holder),
+    /// Another relay took the lane over.
+    Lost(StoreError),
     /// Start over from settled progress, for this reason.
     Restart(String),
 }
@@ -45,6 +51,7 @@ pub(super) struct Session<'p> {
     engine: Lane,
     batches: LiveBatches,
     lease: Option<Lease>,
+    keeper: LeaseKeeper,
     sink: Box<dyn Sink>,
     reports: mpsc::UnboundedReceiver<Report>,
     reads: mpsc::Receiver<Read>,
@@ -77,12 +84,21 @@ impl<T> Drop for Owned<T> {
 }
 
 impl<'p> Session<'p> {
-    /// Takes the lane over and runs it.
-    pub(super) async fn run(parts: &'p mut LaneParts, first_batch: &mut BatchId) -> SessionEnd {
-        let record = match acquire(parts).await {
-            Ok(record) => record,
+    /// Takes the lane over, where it is free or its owner has the term `instead_of`, and runs it.
+    pub(super) async fn run(
+        parts: &'p mut LaneParts,
+        first_batch: &mut BatchId,
+        instead_of: Option<i64>,
+    ) -> SessionEnd {
+        let asked = uptime();
+        let record = match acquire(parts, instead_of).await {
+            Ok(Acquired::Taken(record)) => record,
+            Ok(Acquired::Held(holder)) => return SessionEnd::Held(holder),
             Err(error) => return store_end(error),
         };
+        let (term, length) = (record.lease.term, parts.settings.owner.lease);
+        let store = Arc::clone(&parts.store);
+        let keeper = LeaseKeeper::start(&parts.shared, store, parts.id.clone(), term, length, asked);
         let (reads_out, reads) = mpsc::channel(1);
         let start = record.position.clone().map_or_else(|| parts.settings.start.clone(), Start::After);
         let source: Box<dyn Source> = (parts.source)();
@@ -91,17 +107,22 @@ impl<'p> Session<'p> {
 
         let (reports_out, reports) = mpsc::unbounded_channel();
         let sink = (parts.sink)(reports_out);
-        let session = Self::new(parts, record, sink, reports, reads, *first_batch);
+        let release = Release::of(parts, term);
+        let session = Self::new(parts, record, keeper, sink, reports, reads, *first_batch);
         let (end, sink, next_batch) = session.serve().await;
         *first_batch = next_batch;
         // A sink that does not close in time is abandoned: its answers are not waited for any more.
         let _ = tokio::time::timeout(CLOSE_TIME, sink.close()).await;
+        if matches!(end, SessionEnd::Ended(_)) {
+            release.give_back().await;
+        }
         end
     }
 
     fn new(
         parts: &'p mut LaneParts,
         record: LaneRecord,
+        keeper: LeaseKeeper,
         sink: Box<dyn Sink>,
         reports: mpsc::UnboundedReceiver<Report>,
         reads: mpsc::Receiver<Read>,
@@ -119,6 +140,7 @@ impl<'p> Session<'p> {
             engine,
             batches: LiveBatches::default(),
             lease: Some(record.lease),
+            keeper,
             sink,
             reports,
             reads,
@@ -160,7 +182,9 @@ impl<'p> Session<'p> {
 
     /// Does what the engine wants done now.
     async fn obey(&mut self) -> Result<(), SessionEnd> {
-        while let Some(command) = self.engine.poll(self.now()) {
+        while self.keeper.ownership() == Ownership::Ours
+            && let Some(command) = self.engine.poll(self.now())
+        {
             match command {
                 Command::Send { batch, messages } => self.send(batch, messages).await,
                 Command::Probe { batch, message } => self.probe(batch, message).await,
@@ -180,8 +204,8 @@ impl<'p> Session<'p> {
     }
 
     async fn send(&mut self, id: BatchId, messages: Vec<u32>) {
-        if let Some(batch) = self.batches.get(id) {
-            self.sink.send(id, Arc::clone(&batch.messages), messages).await;
+        if let Some(batch) = self.batches.get(id).and_then(LiveBatch::messages) {
+            self.sink.send(id, Arc::clone(batch), messages).await;
         }
     }
 
@@ -239,6 +263,7 @@ impl<'p> Session<'p> {
             biased;
             report = self.reports.recv() => self.take_reports(report),
             written = joined(&mut self.writing) => { self.writing = None; self.take_written(written)? }
+            () = self.keeper.changed() => {}
             due = joined(&mut self.fetching) => { self.fetching = None; self.take_due(due)? }
             () = self.parts.stop.cancelled(), if self.stopping.is_none() => {
                 self.stopping = Some(Instant::now() + self.parts.settings.grace);
@@ -259,7 +284,9 @@ impl<'p> Session<'p> {
     }
 
     fn wake(&self, may_ask: bool) -> Instant {
-        let engine = self.engine.wakes_at().map(|at| self.origin + Duration::from_micros(at.0));
+        let ours = self.keeper.ownership() == Ownership::Ours;
+        let engine =
+            self.engine.wakes_at().filter(|_| ours).map(|at| self.origin + Duration::from_micros(at.0));
         let requests = may_ask.then_some(self.next_requests);
         let far = Instant::now() + SHOW_EVERY * 5;
         [engine, requests, self.stopping].into_iter().flatten().min().unwrap_or(far).min(far)
@@ -268,8 +295,8 @@ impl<'p> Session<'p> {
     fn take_reports(&mut self, first: Option<Report>) {
         let mut next = first;
         while let Some(report) = next {
-            self.engine.delivered(report.batch_id, &report.delivered);
             self.note_age(&report);
+            self.engine.delivered(report.batch_id, &report.delivered);
             for (message, failure) in report.failed {
                 if failure.class == FailureClass::Unknown {
                     counter!(telemetry::UNKNOWN, &self.labels()).increment(1);
@@ -281,6 +308,7 @@ impl<'p> Session<'p> {
                 let now = self.now();
                 self.engine.failed(now, report.batch_id, message, failure);
             }
+            self.release_spent(report.batch_id);
             next = self.reports.try_recv().ok();
         }
     }
@@ -318,6 +346,13 @@ impl<'p> Session<'p> {
         let now = self.now();
         let id = self.engine.batch(now, planned.events);
         self.batches.insert(id, planned.live);
+        self.release_spent(id);
+    }
+
+    fn release_spent(&mut self, id: BatchId) {
+        if self.engine.is_spent(id) {
+            self.batches.release(id);
+        }
     }
 
     fn take_due(&mut self, due: StoreResult<Due>) -> Result<(), SessionEnd> {
@@ -338,6 +373,10 @@ impl<'p> Session<'p> {
     }
 
     fn stopped(&self) -> Option<SessionEnd> {
+        if self.keeper.ownership() == Ownership::Lost {
+            let term = self.lease.as_ref().map_or(0, |lease| lease.term);
+            return Some(SessionEnd::Lost(StoreError::Lost { lane: self.parts.id.to_string(), term }));
+        }
         let deadline = self.stopping?;
         if self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty() {
             return Some(SessionEnd::Ended(LaneEnd::Stopped));
@@ -366,16 +405,47 @@ async fn joined<T>(task: &mut Option<JoinHandle<T>>) -> T {
     }
 }
 
-async fn acquire(parts: &LaneParts) -> StoreResult<LaneRecord> {
-    let (store, id, owner) = (Arc::clone(&parts.store), parts.id.clone(), parts.settings.owner.clone());
-    let mut task = Some(parts.shared.spawn(async move { store.acquire(&id, &owner).await }));
+async fn acquire(parts: &LaneParts, instead_of: Option<i64>) -> StoreResult<Acquired> {
+    let owner = &parts.settings.owner;
+    let (name, process) = (owner.name.clone(), owner.process.clone());
+    let claim = Claim { owner: name, process, length: owner.lease, instead_of };
+    let (store, id) = (Arc::clone(&parts.store), parts.id.clone());
+    let mut task = Some(parts.shared.spawn(async move { store.acquire(&id, &claim).await }));
     joined(&mut task).await
+}
+
+/// What giving the lane back needs.
+struct Release {
+    store: Arc<dyn Store>,
+    lane: LaneId,
+    term: i64,
+    shared: Handle,
+}
+
+impl Release {
+    fn of(parts: &LaneParts, term: i64) -> Self {
+        let (store, lane, shared) = (Arc::clone(&parts.store), parts.id.clone(), parts.shared.clone());
+        Self { store, lane, term, shared }
+    }
+
+    /// Where it fails, others wait for the lease to end.
+    async fn give_back(self) {
+        let Self { store, lane, term, shared } = self;
+        let task = shared.spawn(async move {
+            if let Err(error) = store.release(&lane, term).await {
+                tracing::debug!(%lane, "the lease could not be given back: {error}");
+            }
+        });
+        let _ = tokio::time::timeout(CLOSE_TIME, task).await;
+    }
 }
 
 fn store_end(error: StoreError) -> SessionEnd {
     match error {
-        StoreError::Lost { .. } => SessionEnd::Ended(LaneEnd::Lost(error)),
+        StoreError::Lost { .. } => SessionEnd::Lost(error),
         StoreError::Unavailable { .. } => SessionEnd::Restart(error.to_string()),
-        StoreError::Refused { .. } => SessionEnd::Ended(LaneEnd::StoreRefused(error)),
+        StoreError::Refused { .. } | StoreError::Owned { .. } => {
+            SessionEnd::Ended(LaneEnd::StoreRefused(error))
+        }
     }
 }

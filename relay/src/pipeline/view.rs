@@ -39,6 +39,8 @@ pub enum LaneState {
     Full(String),
     /// The source or the store is away: why.
     Waiting(String),
+    /// Another relay owns it: which, and its term.
+    Standby(String),
     /// A plugin stopped it: why.
     Halted(String),
     /// It ended.
@@ -46,10 +48,10 @@ pub enum LaneState {
 }
 
 impl LaneState {
-    /// Whether events can flow: what readiness asks.
+    /// Whether it does what it should, so that events flow where there are any: what readiness asks.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        matches!(self, Self::Running | Self::Outage(_))
+        matches!(self, Self::Running | Self::Outage(_) | Self::Standby(_))
     }
 }
 

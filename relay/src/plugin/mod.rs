@@ -1,8 +1,12 @@
 //! Plugins: what turns events into messages.
 
+pub mod bench;
 pub mod build;
+pub mod golden;
 pub mod host;
+pub mod inspect;
 mod port;
 pub mod reload;
+pub mod template;
 
 pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError, PluginErrors};

@@ -13,6 +13,15 @@ use relay_engine::verdict::Verdict;
 pub trait Plugin: Send {
     /// Runs the plugin over `events` and appends exactly one answer per event to `answers`, in order.
     fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>);
+
+    /// Shows the guest this time, in microseconds since the Unix epoch, instead of the real one: for cases that must
+    /// come out the same every day.
+    fn freeze_clock(&mut self, _now: u64) {}
+
+    /// Bytes of memory and tables that its instance holds; `None` where there is none, or it can't be told.
+    fn memory(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// What a plugin, or the host in its place, says about one event.

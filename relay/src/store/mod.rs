@@ -21,6 +21,6 @@ mod rows;
 pub mod sqlite;
 
 pub use port::{
-    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease,
-    ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
+    Acquired, Claim, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder, LaneId, LaneRecord,
+    LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
 };

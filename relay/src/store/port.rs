@@ -26,18 +26,31 @@ impl fmt::Display for LaneId {
 /// Keeps the progress of lanes, their parked events and their dead letters.
 ///
 /// **Durability**: what a method returned `Ok` for survives a crash of the database. **Ordering**: per lane,
-/// calls take effect in the order they were made. **Ownership**: the newest [`Store::acquire`] owns the lane;
-/// every write of an older owner fails with [`StoreError::Lost`] and changes nothing.
+/// calls take effect in the order they were made. **Ownership**: the newest term owns the lane; every write under
+/// an older one fails with [`StoreError::Lost`] and changes nothing. A lease only says how long others leave the
+/// owner alone: one that has run out, and that nobody else took over, can still be written under and renewed.
 pub trait Store: Send + Sync {
     /// Creates or checks the relay's own tables.
     fn prepare(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Takes the lane over under a new term, creating its row on first use.
+    /// Takes the lane over under a new term, creating its row on first use, unless another process holds a
+    /// lease that has not run out by the database's clock.
     fn acquire<'a>(
         &'a self,
         lane: &'a LaneId,
-        owner: &'a str,
-    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>>;
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Acquired, StoreError>>;
+
+    /// Makes the lease run for `length` from now. Compares the term alone, so it may run beside a settlement.
+    fn renew<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        term: i64,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Gives the lease back, so that another relay need not wait for its end.
+    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Records done, parked and dead events and moves progress, in one transaction. `lease` is compared and,
     /// on success, its version advanced.
@@ -79,6 +92,41 @@ pub trait Store: Send + Sync {
 
     /// Asks the owners of lanes to send matching dead letters again; returns how many match now.
     fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>>;
+}
+
+/// A relay's wish to own a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The relay's name, for people.
+    pub owner: String,
+    /// Names the process: it may take over from itself at any time.
+    pub process: String,
+    /// How long others are to leave the lane alone.
+    pub length: Duration,
+    /// Takes over from the owner with this term although its lease runs: its process is known to be gone.
+    pub instead_of: Option<i64>,
+}
+
+/// The answer to a [`Claim`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acquired {
+    /// The lane is the claimant's.
+    Taken(LaneRecord),
+    /// Another process owns it.
+    Held(Holder),
+}
+
+/// Who owns a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The relay's name.
+    pub owner: String,
+    /// Its process.
+    pub process: String,
+    /// Its term.
+    pub term: i64,
+    /// How long its lease runs yet, by the database's clock.
+    pub expires_in: Duration,
 }
 
 /// Proof of ownership: the term of the owner and the version of the row it wrote last.
@@ -264,10 +312,12 @@ pub struct DeadLetter {
 pub struct LaneSummary {
     /// Its name.
     pub lane: LaneId,
-    /// The owner's name and term.
+    /// The name of its owner, or of its last one.
     pub owner: String,
     /// The owner's term.
     pub term: i64,
+    /// Whether the owner's lease runs.
+    pub leased: bool,
     /// How far it has settled.
     pub position: Option<Position>,
     /// Digests of its plugins at the last settlement.
@@ -293,6 +343,16 @@ pub enum StoreError {
         /// The lane.
         lane: String,
         /// The term that is over.
+        term: i64,
+    },
+    /// Another relay owned the lane before we did.
+    #[error("T501: lane {lane} belongs to {owner} (term {term})")]
+    Owned {
+        /// The lane.
+        lane: String,
+        /// The other relay's name.
+        owner: String,
+        /// Its term.
         term: i64,
     },
     /// The database does not answer: try again after a pause; the same call is safe to repeat only after

@@ -117,7 +117,11 @@ fn may_use(from: &Part, to: &Part, reference: &Reference) -> bool {
         ("app", Part::Adapter(..)) => true,
         ("cli", Part::Module(to)) => to != "pipeline",
         ("cli", Part::Adapter(port, adapter)) => {
-            port == "plugin" && matches!(adapter.as_str(), "build" | "reload")
+            port == "plugin"
+                && matches!(
+                    adapter.as_str(),
+                    "build" | "reload" | "inspect" | "golden" | "template" | "bench"
+                )
         }
         _ => false,
     }

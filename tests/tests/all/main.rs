@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "functions that tests share fail as tests do")]
 
+mod author;
 mod cli;
 mod end_to_end;
 mod failures;
+mod hostile;
 mod journal;
 mod kill;
 mod layering;
@@ -21,3 +23,4 @@ mod source_sqlite;
 mod stack;
 mod store_conformance;
 mod storms;
+mod takeover;

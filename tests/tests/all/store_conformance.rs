@@ -44,7 +44,10 @@ conform! {
         an_older_owner_carries_out_no_request,
         of_two_that_settle_at_once_one_wins_whole,
         a_new_owner_learns_which_keys_are_held,
-        lanes_do_not_share_events;
+        lanes_do_not_share_events,
+        a_lease_that_runs_keeps_others_away_until_it_is_given_back,
+        a_lease_is_renewed_under_its_term_alone,
+        a_process_takes_over_from_itself_and_from_a_term_known_to_be_gone;
     holding:
         a_held_event_comes_back_byte_for_byte,
         a_parked_event_is_due_only_after_its_time,

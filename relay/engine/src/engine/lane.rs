@@ -240,6 +240,13 @@ impl Lane {
         self.window.get(batch).is_some()
     }
 
+    /// Whether nothing of this outbox batch will be sent or recorded any more, its events' sequences excepted:
+    /// those say how far progress has come.
+    #[must_use]
+    pub fn is_spent(&self, batch: BatchId) -> bool {
+        !self.window.is_retry(batch) && self.window.get(batch).is_some_and(Batch::is_spent)
+    }
+
     /// The number its first batch got, or will get.
     #[must_use]
     pub fn first_batch(&self) -> BatchId {

@@ -138,6 +138,12 @@ impl Batch {
         }
     }
 
+    /// Whether every event is done and none is left for the side table. Looks from the end, where what is not
+    /// done mostly is.
+    pub(super) fn is_spent(&self) -> bool {
+        self.events.iter().rev().all(|entry| matches!(entry.state, State::Delivered | State::Discarded))
+    }
+
     pub(super) fn has_unsent(&self, event: u32) -> bool {
         self.messages_of(event).any(|(_, state)| state == MessageState::Unsent)
     }

@@ -12,7 +12,7 @@ use super::{list, retry, show};
 use crate::cli::stores::Stores;
 use crate::cli::{Arguments, Command, block_on};
 use crate::store::{
-    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
+    Acquired, Claim, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent, Settlement, Store,
     StoreError,
 };
 
@@ -148,7 +148,15 @@ impl Store for DeadOnly {
         not_here()
     }
 
-    fn acquire<'a>(&'a self, _: &'a LaneId, _: &'a str) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
+    fn acquire<'a>(&'a self, _: &'a LaneId, _: &'a Claim) -> BoxFuture<'a, Result<Acquired, StoreError>> {
+        not_here()
+    }
+
+    fn renew<'a>(&'a self, _: &'a LaneId, _: i64, _: Duration) -> BoxFuture<'a, Result<(), StoreError>> {
+        not_here()
+    }
+
+    fn release<'a>(&'a self, _: &'a LaneId, _: i64) -> BoxFuture<'a, Result<(), StoreError>> {
         not_here()
     }
 

@@ -170,3 +170,17 @@ fn a_file_that_is_not_there_is_a_mistake_too() {
     let found = load(Path::new("not/there.toml"), &env).unwrap_err();
     assert_eq!((found.len(), found[0].code, found[0].origin.as_str()), (1, "C001", "not/there.toml"));
 }
+
+#[test]
+fn compiled_plugins_are_kept_where_the_system_says_unless_the_file_names_a_folder_or_none() {
+    use crate::plugin::host::CompileCacheConfig as Cache;
+    let cache = |more: &str| read(&with(more)).unwrap().relay.cache;
+    assert_eq!(cache(""), Cache::Standard);
+    assert_eq!(cache("[relay]\ncache = \"off\"\n"), Cache::Off);
+    assert_eq!(cache("[relay]\ncache = \"/var/cache/relay\"\n"), Cache::At("/var/cache/relay".into()));
+    let beside = parse(&with("[relay]\ncache = \"cache\"\n"), "/etc/relay/relay.toml", &env);
+    assert_eq!(beside.unwrap().relay.cache, Cache::At("/etc/relay/cache".into()));
+    let lease = |more: &str| read(&with(more)).unwrap().relay.lease;
+    assert_eq!(lease(""), None);
+    assert_eq!(lease("[relay]\nlease = \"5 s\"\n"), Some(Duration::from_secs(5)));
+}

@@ -6,6 +6,7 @@ use metrics::{counter, gauge};
 use relay_engine::engine::Cause;
 
 use super::Session;
+use crate::pipeline::live::LiveBatch;
 use crate::pipeline::view::{LaneState, LaneView};
 use crate::sink::Report;
 use crate::store::{HeldState, RetryResult, Settlement};
@@ -25,8 +26,8 @@ impl Session<'_> {
     }
 
     pub(super) fn note_age(&mut self, report: &Report) {
-        let Some(batch) = self.batches.get(report.batch_id) else { return };
-        let Some(message) = report.delivered.last().and_then(|it| batch.messages.get(*it)) else { return };
+        let batch = self.batches.get(report.batch_id).and_then(LiveBatch::messages);
+        let Some(message) = report.delivered.last().and_then(|it| batch?.get(*it)) else { return };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         self.age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
     }
@@ -104,6 +105,7 @@ impl Session<'_> {
             LaneState::Full(why) => tracing::error!(%lane, "stopped, nothing is lost: {why}"),
             LaneState::Starting
             | LaneState::Running
+            | LaneState::Standby(_)
             | LaneState::Waiting(_)
             | LaneState::Halted(_)
             | LaneState::Stopped => {}

@@ -75,6 +75,9 @@ pub enum BuildError {
         #[source]
         source: std::io::Error,
     },
+    /// A file of golden cases is wrong.
+    #[error("P158: {0}")]
+    Cases(#[from] crate::plugin::golden::CaseError),
 }
 
 impl BuildError {
@@ -90,6 +93,7 @@ impl BuildError {
             Self::Compile { .. } => "P155",
             Self::NotPlugin { .. } => "P156",
             Self::File { .. } => "P157",
+            Self::Cases(_) => "P158",
         }
     }
 }

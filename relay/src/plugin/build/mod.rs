@@ -1,6 +1,7 @@
 //! Makes a component of a plugin's crate: cargo compiles, `wit-component` wraps, nothing else to install.
 
 mod cargo;
+mod cases;
 mod compile;
 mod component;
 mod error;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use component::Component;
 use package::Package;
 
+pub use cases::CASES;
 pub use error::BuildError;
 
 /// A built component.
@@ -32,7 +34,21 @@ pub struct Built {
     pub duration: Duration,
 }
 
+/// Where [`build`] puts the component of the crate in `dir`, whether it is there or not.
+///
+/// # Errors
+/// When there is no crate, cargo cannot read it, or it makes no `cdylib`.
+pub fn component_of(dir: &Path) -> Result<PathBuf, BuildError> {
+    Ok(default_component(dir, &Package::read(dir)?))
+}
+
+fn default_component(dir: &Path, package: &Package) -> PathBuf {
+    dir.join(format!("{}.wasm", package.name))
+}
+
 /// Builds the plugin in `dir` and writes its component to `out`, by default `dir/NAME.wasm`.
+///
+/// The golden cases in `dir/cases` go into the component, so that whoever loads it can run them.
 ///
 /// The file appears whole: whoever watches the folder sees the old one or the new one. Nothing is required of
 /// the crate's own profile. Blocks until cargo is done; the first build of a crate takes a minute, the next
@@ -57,7 +73,8 @@ pub fn build_with_progress(
     let package = Package::read(dir)?;
     let module = compile::compile(&package, progress)?;
     let Component { bytes, imports, exports } = Component::of_module(&package.name, &file::read(&module)?)?;
-    let path = out.map_or_else(|| dir.join(format!("{}.wasm", package.name)), Path::to_path_buf);
+    let bytes = crate::plugin::golden::with_cases(&bytes, &cases::of(dir)?);
+    let path = out.map_or_else(|| default_component(dir, &package), Path::to_path_buf);
     file::replace(&path, &bytes)?;
     Ok(Built {
         size: bytes.len() as u64,

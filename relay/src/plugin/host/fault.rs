@@ -6,6 +6,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use crate::plugin::Fault;
 
+use super::log::printable;
 use super::state::GuestState;
 
 /// The guest trapped.
@@ -25,6 +26,12 @@ pub(super) const INSTANCE: &str = "P126";
 
 /// Frames of a guest's backtrace that an operator gets to see.
 const FRAMES: usize = 8;
+
+/// Bytes of one function's name that are kept. The guest chose it, and it goes into logs, dead letters and screens.
+const LONGEST_NAME: usize = 120;
+
+/// Bytes of a reason that are kept; it may quote the guest too.
+const LONGEST_CAUSE: usize = 400;
 
 /// What wasmtime says when a guest hands over more than it may; its error type is private.
 const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
@@ -58,7 +65,7 @@ pub(super) fn of_call(error: &wasmtime::Error, state: &GuestState) -> Fault {
 pub(super) fn cause(error: &wasmtime::Error) -> String {
     match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
+        None => printable(&error.root_cause().to_string(), LONGEST_CAUSE),
     }
 }
 
@@ -72,7 +79,7 @@ fn backtrace(error: &wasmtime::Error) -> String {
         let name = symbol.or_else(|| frame.func_name().map(str::to_owned));
         // Writing to a String does not fail.
         let _ = match name {
-            Some(name) => write!(text, "{separator}{name}"),
+            Some(name) => write!(text, "{separator}{}", printable(&name, LONGEST_NAME)),
             None => write!(text, "{separator}function {}", frame.func_index()),
         };
     }

@@ -9,8 +9,8 @@ use super::engine::PluginEngine;
 use super::fault;
 use super::guest::{Linked, Problem};
 use super::instance::{Instance, StartError};
+use super::log::{GuestLog, printable};
 use super::runner::LanePlugin;
-use super::state::printable;
 
 /// Problems of a configuration that one error lists.
 const PROBLEMS: usize = 20;
@@ -24,6 +24,8 @@ pub(super) struct Loaded {
     pub(super) linked: Linked,
     pub(super) identity: Arc<Identity>,
     pub(super) limits: PluginLimits,
+    /// Shared by all instances.
+    pub(super) log: Arc<GuestLog>,
     /// The plugin's configuration as JSON.
     pub(super) config: String,
 }

@@ -11,11 +11,17 @@ use super::contract::Contract;
 use super::state::GuestState;
 use super::v0_1;
 
-/// What a plugin says about itself.
-#[derive(Debug)]
-pub(super) struct Description {
-    pub(super) version: String,
-    pub(super) takes_configuration: bool,
+/// What a plugin says about itself, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// Its name; the configuration may call it otherwise.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// One sentence for operators.
+    pub summary: String,
+    /// JSON Schema of its configuration; `None`: it takes none.
+    pub config_schema: Option<String>,
 }
 
 /// Something wrong with a plugin's configuration.

@@ -1,5 +1,6 @@
 //! One instance of a plugin and the calls into it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use relay_engine::verdict::Verdict;
@@ -28,6 +29,9 @@ const MESSAGE_SIZE: usize = 512;
 /// binds the host's memory and not the plugin's work.
 const LARGEST_ANSWER: usize = 64 << 20;
 
+/// Bytes that a plugin may say of itself and of its configuration: the longest schemas have some 100 KiB.
+const LARGEST_INTRODUCTION: usize = 4 << 20;
+
 /// Why no instance could be had.
 #[derive(Debug)]
 pub(super) enum StartError {
@@ -49,8 +53,10 @@ pub(super) struct Instance {
 impl Instance {
     /// A fresh instance that is not configured yet.
     pub(super) fn new(loaded: &Loaded) -> Result<Self, Fault> {
-        let state = GuestState::new(loaded.identity.clone(), &loaded.limits);
+        let state = GuestState::new(Arc::clone(&loaded.log), &loaded.limits);
         let mut store = Store::new(loaded.engine.wasmtime(), state);
+        // Each call of a batch sets its own.
+        store.set_hostcall_fuel(LARGEST_INTRODUCTION);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.tick()));
         let limits = &loaded.limits;
@@ -98,6 +104,11 @@ impl Instance {
         Ok(verdicts)
     }
 
+    /// Bytes of its memories and tables.
+    pub(super) fn memory(&self) -> usize {
+        self.store.data().memory.used()
+    }
+
     /// Whether it saw no event yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.events == 0
@@ -123,7 +134,7 @@ fn timed<T>(
     let running = engine.running();
     let answer = call(store);
     drop(running);
-    store.data_mut().finish();
+    store.data().log.finish();
     answer.map_err(|error| fault::of_call(&error, store.data()))
 }
 

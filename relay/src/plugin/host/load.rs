@@ -1,34 +1,33 @@
 //! From a file to a generation: every step that can refuse a build.
 
+use std::path::PathBuf;
 use std::sync::Arc;
-
-use wasmtime::component::Component;
 
 use crate::plugin::{Generation, Identity, PluginError};
 
 use super::build::Build;
-use super::config::PluginConfig;
-use super::contract::{Contract, does_not_fit};
+use super::components::Components;
+use super::config::{HostConfig, PluginConfig, PluginLimits};
+use super::contract::{Contract, TYPES_DIFFER, does_not_fit};
+use super::difference;
 use super::engine::PluginEngine;
 use super::fault;
 use super::generation::{Loaded, LoadedGeneration, listed};
-use super::guest::Linked;
+use super::guest::{Description, Linked};
 use super::instance::{Instance, StartError};
-use super::state::printable;
+use super::log::{GuestLog, printable};
 
-/// Bytes of a plugin's version that screens and dead letters keep.
+/// Bytes of a plugin's name or version that screens and dead letters keep.
 const LONGEST_VERSION: usize = 64;
 
-/// How every WebAssembly binary starts.
-const MAGIC: &[u8] = b"\0asm";
-
-/// What follows in a core module.
-const CORE_MODULE: [u8; 4] = [1, 0, 0, 0];
+/// Bytes of a plugin's summary that screens show.
+const LONGEST_SUMMARY: usize = 400;
 
 /// Loads plugins. All of them share one engine, whose thread ends with the last plugin.
 #[derive(Debug)]
 pub struct PluginHost {
     engine: Arc<PluginEngine>,
+    components: Components,
 }
 
 /// The plugin engine can't start on this machine.
@@ -44,14 +43,37 @@ pub(super) struct Refusal {
     pub(super) remedy: String,
 }
 
+impl Refusal {
+    fn of(self, plugin: &str) -> PluginError {
+        let Self { code, what, remedy } = self;
+        PluginError { code, plugin: plugin.to_owned(), what, remedy }
+    }
+
+    /// The same refusal in the words of the contract, where they could be found.
+    fn with_difference(self, difference: Option<String>) -> Self {
+        match difference {
+            Some(difference) => Self { what: difference, ..self },
+            None => self,
+        }
+    }
+}
+
 impl PluginHost {
-    /// Starts the engine and its thread.
+    /// Starts the engine and its thread. It compiles in this process and keeps nothing.
+    ///
+    /// # Errors
+    /// Those of [`PluginHost::with`].
+    pub fn new() -> Result<Self, HostError> {
+        Self::with(&HostConfig::default())
+    }
+
+    /// Starts the engine and its thread, and opens the cache. A cache that can't be used is a warning.
     ///
     /// # Errors
     /// [`HostError`] (`P110`) when the machine allows no executable memory or no thread.
-    pub fn new() -> Result<Self, HostError> {
+    pub fn with(config: &HostConfig) -> Result<Self, HostError> {
         let engine = PluginEngine::start().map_err(|error| HostError(fault::cause(&error)))?;
-        Ok(Self { engine: Arc::new(engine) })
+        Ok(Self { engine: Arc::new(engine), components: Components::new(config) })
     }
 
     /// Reads the component of `config` and does everything that [`PluginHost::load_build`] does.
@@ -77,60 +99,63 @@ impl PluginHost {
     ) -> Result<Arc<dyn Generation>, PluginError> {
         match self.prepare(config, build) {
             Ok(loaded) => Ok(Arc::new(LoadedGeneration(Arc::new(loaded)))),
-            Err(Refusal { code, what, remedy }) => {
-                Err(PluginError { code, plugin: config.name.clone(), what, remedy })
-            }
+            Err(refusal) => Err(refusal.of(&config.name)),
         }
     }
 
-    fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
+    /// Compiles `bytes`, refuses what this relay does not serve, and asks the plugin what it is. Nothing is
+    /// configured: an author looks at a component before there is a configuration for it.
+    ///
+    /// # Errors
+    /// `P101` to `P106`, `P108` and `P109`, by the step that refused it; `name` stands in the error.
+    pub fn describe(&self, name: &str, bytes: &[u8]) -> Result<Description, PluginError> {
+        let config = PluginConfig {
+            name: name.to_owned(),
+            component: PathBuf::new(),
+            config: serde_json::Value::Null,
+            limits: PluginLimits::default(),
+        };
+        let build = Build::new(bytes.to_vec(), &config.config);
+        self.link(&config, &build).and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))
+    }
+
+    /// Everything up to the first instance: none of the guest's code has run.
+    fn link(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
         let engine = self.engine.wasmtime();
-        let component = self.compile(build.bytes())?;
-        let contract = Contract::of(engine, &component)?;
+        let component = self.components.of(engine, build.bytes())?;
+        let contract = Contract::of(engine, &component).map_err(|refusal| match refusal.code {
+            TYPES_DIFFER => refusal.with_difference(difference::of(build.bytes())),
+            _ => refusal,
+        })?;
         let linked = Linked::new(engine, &component, contract).map_err(|error| does_not_fit(&error))?;
         let identity = Identity {
             name: config.name.clone(),
             version: String::new(),
             digest: build.digest().to_string(),
         };
-        let mut loaded = Loaded {
+        Ok(Loaded {
             engine: Arc::clone(&self.engine),
             linked,
-            identity: Arc::new(identity.clone()),
+            log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
+            identity: Arc::new(identity),
             limits: config.limits.clone(),
             config: config.config.to_string(),
-        };
-        let version = introduce(&loaded)?;
-        loaded.identity = Arc::new(Identity { version, ..identity });
+        })
+    }
+
+    fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
+        let mut loaded = self.link(config, build)?;
+        let version = introduce(&loaded)?.version;
+        loaded.identity = Arc::new(Identity { version, ..(*loaded.identity).clone() });
+        loaded.log = Arc::new(GuestLog::new(Arc::clone(&loaded.identity), &config.limits));
         // The path that lanes will take, once over a fresh instance: it must not depend on `describe`.
         loaded.instance().map_err(not_configured)?;
         Ok(loaded)
     }
-
-    fn compile(&self, bytes: &[u8]) -> Result<Component, Refusal> {
-        let head = bytes.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk::<4>());
-        match head {
-            None => Err(Refusal {
-                code: "P101",
-                what: format!("the file ({} bytes) is not WebAssembly", bytes.len()),
-                remedy: "give the path of a component, such as `relay plugin build` makes".to_owned(),
-            }),
-            Some(&CORE_MODULE) => Err(Refusal {
-                code: "P102",
-                what: "the file is a core WebAssembly module, not a component".to_owned(),
-                remedy: "build the plugin with `relay plugin build`, which makes a component".to_owned(),
-            }),
-            Some(_) => Component::from_binary(self.engine.wasmtime(), bytes).map_err(|error| Refusal {
-                code: "P101",
-                what: format!("the file is damaged or not complete: {}", fault::cause(&error)),
-                remedy: "build it again, and put it in place by renaming".to_owned(),
-            }),
-        }
-    }
 }
 
-/// Asks a first instance what it is; returns its version.
-fn introduce(loaded: &Loaded) -> Result<String, Refusal> {
+/// Asks a first instance what it is, and shortens its words to what screens and dead letters keep.
+fn introduce(loaded: &Loaded) -> Result<Description, Refusal> {
     let mut instance = Instance::new(loaded).map_err(|fault| does_not_start(&fault.detail))?;
     let description = instance.describe(loaded).map_err(|fault| Refusal {
         code: "P106",
@@ -138,14 +163,19 @@ fn introduce(loaded: &Loaded) -> Result<String, Refusal> {
         remedy: "this is a bug of the plugin: tell its author".to_owned(),
     })?;
     let is_empty = matches!(loaded.config.as_str(), "{}" | "null");
-    if !is_empty && !description.takes_configuration {
+    if !is_empty && description.config_schema.is_none() {
         return Err(Refusal {
             code: "P107",
             what: "it takes no configuration, and it was given one".to_owned(),
             remedy: format!("remove the configuration of plugin {:?}", loaded.identity.name),
         });
     }
-    Ok(printable(&description.version, LONGEST_VERSION))
+    Ok(Description {
+        name: printable(&description.name, LONGEST_VERSION),
+        version: printable(&description.version, LONGEST_VERSION),
+        summary: printable(&description.summary, LONGEST_SUMMARY),
+        config_schema: description.config_schema,
+    })
 }
 
 impl PluginError {

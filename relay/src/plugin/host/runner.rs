@@ -20,11 +20,13 @@ pub(super) struct LanePlugin {
     loaded: Arc<Loaded>,
     instance: Option<Instance>,
     scratch: Scratch,
+    /// What the guest's clock shows instead of the real time.
+    frozen: Option<u64>,
 }
 
 impl LanePlugin {
     pub(super) fn new(loaded: Arc<Loaded>, instance: Instance) -> Self {
-        Self { loaded, instance: Some(instance), scratch: Scratch::default() }
+        Self { loaded, instance: Some(instance), scratch: Scratch::default(), frozen: None }
     }
 
     /// Calls the guest for `part`; after a fault its instance is gone, and nothing of the call is used.
@@ -77,7 +79,12 @@ impl LanePlugin {
 
 impl Plugin for LanePlugin {
     fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
-        let part = Part { source, events, range: 0..events.len(), now: micros_since_epoch() };
+        let part = Part {
+            source,
+            events,
+            range: 0..events.len(),
+            now: self.frozen.unwrap_or_else(micros_since_epoch),
+        };
         match events.len() {
             0 => {}
             1 => self.run_alone(&part, answers),
@@ -88,6 +95,14 @@ impl Plugin for LanePlugin {
                 }
             }
         }
+    }
+
+    fn freeze_clock(&mut self, now: u64) {
+        self.frozen = Some(now);
+    }
+
+    fn memory(&self) -> Option<usize> {
+        self.instance.as_ref().map(Instance::memory)
     }
 }
 

@@ -10,7 +10,7 @@ use relay_engine::event::KeyId;
 use super::lane::{Lane, matches};
 use crate::store::fault::lost;
 use crate::store::{
-    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
+    Acquired, Claim, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent, Settlement, Store,
     StoreError,
 };
 
@@ -44,9 +44,26 @@ impl Store for MemoryStore {
     fn acquire<'a>(
         &'a self,
         lane: &'a LaneId,
-        owner: &'a str,
-    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
-        Box::pin(async move { Ok(self.state().lanes.entry(lane.clone()).or_default().acquire(owner)) })
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Acquired, StoreError>> {
+        Box::pin(async move { Ok(self.state().lanes.entry(lane.clone()).or_default().acquire(claim)) })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        term: i64,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            let renewed = state.lanes.get_mut(lane).is_some_and(|row| row.renew(term, length));
+            if renewed { Ok(()) } else { Err(lost(lane, term)) }
+        })
+    }
+
+    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.renew(lane, term, Duration::ZERO)
     }
 
     fn settle<'a>(
@@ -57,8 +74,8 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let row = state.lanes.get_mut(lane).ok_or_else(|| lost(lane, lease))?;
-            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease))?;
+            let row = state.lanes.get_mut(lane).ok_or_else(|| lost(lane, lease.term))?;
+            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease.term))?;
             row.settle(settlement);
             row.advance(lease);
             Ok(())
@@ -90,8 +107,8 @@ impl Store for MemoryStore {
             if requests.iter().all(|(of, _)| of != lane) {
                 return Ok(Vec::new());
             }
-            let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease))?;
-            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease))?;
+            let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease.term))?;
+            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease.term))?;
             let mut revived = Vec::new();
             requests.retain(|(of, filter)| {
                 if of == lane {

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease,
-    ParkedEvent, Retried, RetryResult, Settlement,
+    Acquired, Claim, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder, LaneId, LaneRecord,
+    LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement,
 };
 
 /// The longest wait kept: an `Instant` can't be moved by more than the clock's range.
@@ -23,6 +23,8 @@ type Place = (KeyId, u64, String);
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     owner: String,
+    process: String,
+    leased_until: Option<Instant>,
     term: i64,
     version: i64,
     position: Option<Position>,
@@ -88,9 +90,33 @@ fn matches_event(filter: &DeadFilter, held: &Held) -> bool {
 }
 
 impl Lane {
-    pub(super) fn acquire(&mut self, owner: &str) -> LaneRecord {
-        owner.clone_into(&mut self.owner);
+    pub(super) fn acquire(&mut self, claim: &Claim) -> Acquired {
+        let expires_in = self.lease_left();
+        let free = self.process == claim.process || claim.instead_of == Some(self.term);
+        if !expires_in.is_zero() && !free {
+            let (owner, process) = (self.owner.clone(), self.process.clone());
+            return Acquired::Held(Holder { owner, process, term: self.term, expires_in });
+        }
+        claim.owner.clone_into(&mut self.owner);
+        claim.process.clone_into(&mut self.process);
         self.term += 1;
+        self.renew(self.term, claim.length);
+        Acquired::Taken(self.record())
+    }
+
+    pub(super) fn renew(&mut self, term: i64, length: Duration) -> bool {
+        let ours = term == self.term;
+        if ours {
+            self.leased_until = Some(Instant::now() + length.min(LONGEST_WAIT));
+        }
+        ours
+    }
+
+    fn lease_left(&self) -> Duration {
+        self.leased_until.map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default()
+    }
+
+    fn record(&self) -> LaneRecord {
         let mut held_keys: Vec<HeldKey> = Vec::new();
         for ((key, ..), held) in &self.held {
             if held_keys.last().is_none_or(|it| it.key != *key) {
@@ -284,6 +310,7 @@ impl Lane {
             lane: id.clone(),
             owner: self.owner.clone(),
             term: self.term,
+            leased: !self.lease_left().is_zero(),
             position: self.position.clone(),
             generation: self.generation.clone(),
             delivered: self.delivered,

@@ -8,7 +8,7 @@ use relay_engine::event::KeyId;
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
+    Acquired, Claim, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent, Settlement, Store,
     StoreError,
 };
 
@@ -56,9 +56,22 @@ impl Store for PostgresStore {
     fn acquire<'a>(
         &'a self,
         lane: &'a LaneId,
-        owner: &'a str,
-    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
-        Box::pin(self.session.at_home(lane::acquire(&self.session, lane, owner)))
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Acquired, StoreError>> {
+        Box::pin(self.session.at_home(lane::acquire(&self.session, lane, claim)))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        term: i64,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(lane::renew(&self.session, lane, term, length)))
+    }
+
+    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(lane::renew(&self.session, lane, term, Duration::ZERO)))
     }
 
     fn settle<'a>(

@@ -1,24 +1,43 @@
 //! Rows of lanes: taking one over, moving it, listing all.
 
+use std::time::Duration;
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::fault::sqlite_error;
 use super::session::{Session, statement};
 use crate::store::encoding::{read_names, write_names};
 use crate::store::fault::lost;
-use crate::store::rows::{StoredRow as _, read_key, read_position, read_summary};
-use crate::store::{HeldKey, LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError};
+use crate::store::rows::{
+    StoredRow as _, microseconds, must_wait, read_holder, read_key, read_position, read_summary,
+};
+use crate::store::{
+    Acquired, Claim, HeldKey, Holder, LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError,
+};
 
-/// Makes a new term of the lane and reads what its new owner has to know, in one transaction.
-pub(super) async fn acquire(session: &Session, lane: &LaneId, owner: &str) -> Result<LaneRecord, StoreError> {
+/// Makes a new term of the lane, unless another owner's lease runs, and reads what its new owner has to know, in
+/// one transaction.
+pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> Result<Acquired, StoreError> {
+    // A look first: a standby asks again and again, and the claim itself would lock the owner's row each time.
+    if let Some(holder) = holder(session, lane).await?.filter(|holder| must_wait(claim, holder)) {
+        return Ok(Acquired::Held(holder));
+    }
     let mut transaction = session.write().await?;
-    let row = statement(include_str!("sql/acquire.sql"))
+    let taken = statement(include_str!("sql/acquire.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
-        .bind(owner)
-        .fetch_one(&mut *transaction)
+        .bind(&claim.owner)
+        .bind(&claim.process)
+        .bind(microseconds(claim.length))
+        .bind(claim.instead_of)
+        .fetch_optional(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
+    let Some(row) = taken else {
+        drop(transaction);
+        let holder = holder(session, lane).await?;
+        return holder.map(Acquired::Held).ok_or_else(|| lost(lane, 0));
+    };
     let mut record = LaneRecord {
         lease: Lease { term: row.number("term")?, version: row.number("version")? },
         position: read_position(row.optional_text("position")?.as_deref())?,
@@ -41,7 +60,38 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, owner: &str) -> Re
         record.dead += dead;
     }
     transaction.commit().await.map_err(sqlite_error)?;
-    Ok(record)
+    Ok(Acquired::Taken(record))
+}
+
+/// Who owned the lane last, and for how much longer.
+async fn holder(session: &Session, lane: &LaneId) -> Result<Option<Holder>, StoreError> {
+    let row = statement(include_str!("sql/holder.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .fetch_optional(session.readers())
+        .await
+        .map_err(sqlite_error)?;
+    row.as_ref().map(read_holder).transpose()
+}
+
+/// Compares the term and makes the lease run for `length` from now.
+pub(super) async fn renew(
+    session: &Session,
+    lane: &LaneId,
+    term: i64,
+    length: Duration,
+) -> Result<(), StoreError> {
+    let mut transaction = session.write().await?;
+    let renewed = statement(include_str!("sql/renew.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(term)
+        .bind(microseconds(length))
+        .execute(&mut *transaction)
+        .await
+        .map_err(sqlite_error)?;
+    transaction.commit().await.map_err(sqlite_error)?;
+    if renewed.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, term)) }
 }
 
 /// Compares the lease and moves the lane; its row stays locked until the transaction ends.
@@ -63,7 +113,7 @@ pub(super) async fn settle_lane(
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
-    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease)) }
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease.term)) }
 }
 
 /// Compares the lease and takes its next version without moving the lane.
@@ -80,7 +130,7 @@ pub(super) async fn advance_lane(
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
-    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease)) }
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease.term)) }
 }
 
 /// Every lane that has a row, by pipeline and sink.

@@ -6,7 +6,9 @@ use relay::store::{DeadFilter, HeldEvent, HeldState, RetryResult, Settlement};
 use relay_engine::event::OwnedEvent;
 
 use super::place::Place;
-use super::sample::{LATER, NOW, Owner, done, event, failed, failure, held, holding, message, retrying};
+use super::sample::{
+    LATER, NOW, Owner, done, event, failed, failure, held, holding, message, retrying, take,
+};
 
 pub(crate) async fn a_held_event_comes_back_byte_for_byte(place: &Place) {
     let mut owner = Owner::of(place, "kafka").await;
@@ -85,7 +87,7 @@ pub(crate) async fn the_next_of_a_key_moves_up_when_the_first_is_done(place: &Pl
         owner.settle(retrying(vec![done(next, "a")])).await;
     }
     assert_eq!(owner.due().await, [] as [u64; 0]);
-    assert!(owner.store.acquire(&owner.lane, "relay-2").await.unwrap().held_keys.is_empty());
+    assert!(take(owner.store.as_ref(), &owner.lane, "relay-2").await.unwrap().held_keys.is_empty());
 }
 
 pub(crate) async fn a_blocked_event_whose_key_is_free_is_due_at_once(place: &Place) {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use relay::store::{DeadFilter, HeldEvent, HeldState, LaneId, Settlement};
 
 use super::place::Place;
-use super::sample::{LATER, Owner, event, failure, held, id, lane, message, position};
+use super::sample::{LATER, Owner, event, failure, held, id, lane, message, position, take};
 
 /// A minute, in microseconds: what clocks of one machine may differ by at most.
 const MINUTE: u64 = 60_000_000;
@@ -65,7 +65,7 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
     nats.hold(vec![held(1, "a", HeldState::Dead)]).await;
     let other = LaneId { pipeline: "users".to_owned(), sink: "kafka".to_owned() };
     let store = place.open().await;
-    let mut lease = store.acquire(&other, "relay-1").await.unwrap().lease;
+    let mut lease = take(store.as_ref(), &other, "relay-1").await.unwrap().lease;
     let held = Settlement { held: vec![held(9, "a", HeldState::Dead)], ..Settlement::default() };
     store.settle(&other, &mut lease, &held).await.unwrap();
 

@@ -10,6 +10,8 @@ CREATE TABLE IF NOT EXISTS lane (
     pipeline text NOT NULL,
     sink text NOT NULL,
     owner text NOT NULL,
+    process text NOT NULL,
+    leased_until timestamptz NOT NULL,
     term bigint NOT NULL,
     version bigint NOT NULL DEFAULT 0,
     position text,

@@ -9,6 +9,8 @@ CREATE TABLE relay_lane (
     pipeline TEXT NOT NULL,
     sink TEXT NOT NULL,
     owner TEXT NOT NULL,
+    process TEXT NOT NULL,
+    leased_until INTEGER NOT NULL,
     term INTEGER NOT NULL,
     version INTEGER NOT NULL DEFAULT 0,
     position TEXT,

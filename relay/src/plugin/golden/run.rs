@@ -1,0 +1,217 @@
+//! Runs cases.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use relay_engine::event::{BatchFull, EventBatch, EventFields};
+
+use super::{Case, CaseOutcome, CaseResult, EventRow, Outcome, Suite, outcome};
+use crate::plugin::host::{Build, PluginConfig, PluginHost, PluginLimits};
+use crate::plugin::{Answer, Fault, Generation, PluginError};
+
+/// Runs every case of `suites` against the component `bytes`, in their order; `name` stands in errors.
+///
+/// # Errors
+/// The step that refused the component or the configuration of a suite, as at the start of a relay.
+pub fn run(
+    host: &PluginHost,
+    name: &str,
+    bytes: &[u8],
+    limits: &PluginLimits,
+    suites: &[Suite],
+) -> Result<Vec<CaseResult>, PluginError> {
+    let mut results = Vec::new();
+    let mut loaded: Vec<(&serde_json::Value, std::sync::Arc<dyn Generation>)> = Vec::new();
+    for suite in suites {
+        let known = loaded.iter().find(|(config, _)| **config == suite.config).map(|(_, it)| it.clone());
+        let generation = match known {
+            Some(generation) => generation,
+            None => {
+                let generation = load(host, name, bytes, limits, suite)?;
+                loaded.push((&suite.config, generation.clone()));
+                generation
+            }
+        };
+        results.extend(run_suite(&*generation, suite)?);
+    }
+    Ok(results)
+}
+
+/// [`run`] for a command: with a host of its own, under the limits that a plugin has where its operator sets none.
+///
+/// # Errors
+/// As [`run`], and `P110` where no plugin can run on this machine.
+pub fn run_with_defaults(name: &str, bytes: &[u8], suites: &[Suite]) -> Result<Vec<CaseResult>, PluginError> {
+    run(&host(name)?, name, bytes, &PluginLimits::default(), suites)
+}
+
+/// A host for a command about the plugin `name`.
+pub(in crate::plugin) fn host(name: &str) -> Result<PluginHost, PluginError> {
+    PluginHost::new().map_err(|error| PluginError {
+        code: "P110",
+        plugin: name.to_owned(),
+        what: error.to_string(),
+        remedy: "plugins need a machine that may map executable memory".to_owned(),
+    })
+}
+
+fn load(
+    host: &PluginHost,
+    name: &str,
+    bytes: &[u8],
+    limits: &PluginLimits,
+    suite: &Suite,
+) -> Result<std::sync::Arc<dyn Generation>, PluginError> {
+    let config = PluginConfig {
+        name: name.to_owned(),
+        component: PathBuf::from(&suite.file),
+        config: suite.config.clone(),
+        limits: limits.clone(),
+    };
+    let loaded = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config));
+    loaded.map_err(|error| PluginError { what: format!("{}: {}", suite.file, error.what), ..error })
+}
+
+fn run_suite(generation: &dyn Generation, suite: &Suite) -> Result<Vec<CaseResult>, PluginError> {
+    let behind = run_all(generation, suite)?;
+    let mut results = Vec::with_capacity(suite.cases.len());
+    for (case, behind) in suite.cases.iter().zip(behind) {
+        let (answer, duration) = run_alone(generation, case)?;
+        let found = outcome(&answer, &case.event);
+        let detail = match &answer {
+            Answer::Fault(fault) => Some(fault.detail.clone()),
+            Answer::Verdict(_) => None,
+        };
+        let compared = match &case.expected {
+            None => CaseOutcome::Unrecorded,
+            Some(expected) if *expected != found => CaseOutcome::Differs,
+            Some(_) if found != behind => CaseOutcome::Unstable(behind),
+            Some(_) => CaseOutcome::Passed,
+        };
+        let file = suite.file.clone();
+        results.push(CaseResult { file, case: case.clone(), found, detail, outcome: compared, duration });
+    }
+    Ok(results)
+}
+
+/// One case on an instance that saw nothing else.
+fn run_alone(generation: &dyn Generation, case: &Case) -> Result<(Answer, Duration), PluginError> {
+    let mut plugin = generation.instantiate()?;
+    plugin.freeze_clock(case.now);
+    let mut batch = EventBatch::default();
+    let mut answers = Vec::new();
+    push(&case.event, &mut batch, generation)?;
+    let started = Instant::now();
+    plugin.run(&case.event.source, &batch, &mut answers);
+    let took = started.elapsed();
+    Ok((answers.pop().unwrap_or_else(no_answer), took))
+}
+
+/// All cases on one instance, one behind the other, as a lane would run them.
+fn run_all(generation: &dyn Generation, suite: &Suite) -> Result<Vec<Outcome>, PluginError> {
+    let mut plugin = generation.instantiate()?;
+    let mut outcomes = Vec::new();
+    for case in &suite.cases {
+        plugin.freeze_clock(case.now);
+        let mut batch = EventBatch::default();
+        let mut answers = Vec::new();
+        push(&case.event, &mut batch, generation)?;
+        plugin.run(&case.event.source, &batch, &mut answers);
+        outcomes.push(outcome(&answers.pop().unwrap_or_else(no_answer), &case.event));
+    }
+    Ok(outcomes)
+}
+
+/// A plugin answers every event by contract of its port; this would be a bug of the host.
+fn no_answer() -> Answer {
+    Answer::Fault(Fault { code: "P123", detail: "the event got no answer".to_owned() })
+}
+
+fn push(event: &EventRow, batch: &mut EventBatch, generation: &dyn Generation) -> Result<(), PluginError> {
+    push_row(event, batch).map_err(|full| PluginError {
+        code: "P165",
+        plugin: generation.identity().name.clone(),
+        what: full.to_string(),
+        remedy: "use a smaller event in the case".to_owned(),
+    })
+}
+
+/// Appends the event of a case to `batch`.
+///
+/// # Errors
+/// [`BatchFull`] when the batch would outgrow its 32-bit offsets; the event is not added.
+pub fn push_row(event: &EventRow, batch: &mut EventBatch) -> Result<(), BatchFull> {
+    let headers: Vec<_> =
+        event.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    let attributes: Vec<_> =
+        event.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    batch.push(&EventFields {
+        id: &event.id,
+        sequence: event.sequence,
+        aggregate_type: &event.aggregate_type,
+        aggregate_id: &event.aggregate_id,
+        event_type: &event.event_type,
+        content_type: event.content_type.as_deref(),
+        payload: event.payload.as_deref(),
+        headers: &headers,
+        attributes: &attributes,
+        occurred_at: event.occurred_at,
+        attempt: event.attempt,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::host::testing::obedient;
+
+    fn results(cases: &str) -> Vec<CaseResult> {
+        let suite = Suite::parse("a.toml", cases).unwrap();
+        let host = PluginHost::new().unwrap();
+        run(&host, "test", &obedient(), &PluginLimits::default(), &[suite]).unwrap()
+    }
+
+    /// The guest does what the first letter of the event's id asks for.
+    fn case(id: &str, expected: &str) -> String {
+        let event =
+            format!("{{ id = \"{id}\", aggregate_type = \"o\", aggregate_id = \"1\", type = \"t\" }}");
+        format!("[[case]]\nname = \"{id}\"\nevent = {event}\n{expected}\n")
+    }
+
+    #[test]
+    fn cases_pass_differ_or_are_not_recorded() {
+        let found = results(&format!("{}{}", case("p", ""), case("x", "")));
+        assert_eq!(found[0].outcome, CaseOutcome::Unrecorded);
+        let recorded = updated_with(&found);
+        let again = results(&recorded);
+        assert!(again.iter().all(|it| it.outcome.is_pass()), "{again:#?}");
+        let other = results(&case("p", "discard = \"never\""));
+        assert_eq!(other[0].outcome, CaseOutcome::Differs);
+    }
+
+    fn updated_with(found: &[CaseResult]) -> String {
+        let text: String = found.iter().map(|it| case(&it.case.name, "")).collect();
+        let all: Vec<_> = found.iter().map(|it| (it.case.name.clone(), it.found.clone())).collect();
+        super::super::updated("a.toml", &text, &all).unwrap()
+    }
+
+    #[test]
+    fn a_trap_is_a_fault_with_its_code_and_its_words() {
+        let found = results(&case("t", "fault = \"P120\""));
+        assert!(found[0].outcome.is_pass(), "{found:?}");
+        assert!(found[0].detail.as_deref().is_some_and(|it| it.contains("unreachable")), "{found:?}");
+    }
+
+    #[test]
+    fn the_clock_shows_what_the_case_says() {
+        let found = results(&case("c", "discard = \"3094288207667809\"\nnow = 3094288207667809"));
+        assert!(found[0].outcome.is_pass(), "{found:?}");
+    }
+
+    #[test]
+    fn an_answer_that_depends_on_earlier_events_is_found_out() {
+        let found = results(&format!("{}{}", case("i", "discard = \"1\""), case("i2", "discard = \"1\"")));
+        assert!(found[0].outcome.is_pass(), "{found:?}");
+        assert_eq!(found[1].outcome, CaseOutcome::Unstable(Outcome::Discard("2".to_owned())));
+    }
+}

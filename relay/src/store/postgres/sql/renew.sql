@@ -1,0 +1,3 @@
+UPDATE lane
+SET leased_until = statement_timestamp() + $4 * interval '1 microsecond'
+WHERE pipeline = $1 AND sink = $2 AND term = $3

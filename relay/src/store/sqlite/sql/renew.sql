@@ -1,0 +1,3 @@
+UPDATE relay_lane
+SET leased_until = CAST(unixepoch('subsec') * 1000000 AS INTEGER) + ?4
+WHERE pipeline = ?1 AND sink = ?2 AND term = ?3
