@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_engine::engine::{HELD_LIMITS, LaneConfig, OnDead, RetryPolicy, STORM};
+use relay_engine::engine::{Amount, HeldLimits, LaneConfig, OnDead, RetryPolicy, StormLimit};
 use relay_engine::route::{Grant, Router, SinkKind, SinkRoute, Template};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -127,17 +127,25 @@ fn settings(
             },
             on_dead: match pipeline.on_dead {
                 config::OnDead::Block => OnDead::Block,
+                config::OnDead::ParkKey => OnDead::ParkKey,
                 config::OnDead::SkipAfterDeadLetter => OnDead::SkipAfterDeadLetter,
             },
             settle_every: pipeline.settle_interval,
-            storm: Some(STORM),
-            limits: HELD_LIMITS,
+            storm: pipeline.storm.map(|it| StormLimit { percent: it.percent, last: it.last }),
+            limits: HeldLimits {
+                parked: amount(pipeline.held.parked, pipeline.held.parked_bytes),
+                dead: amount(pipeline.held.dead, pipeline.held.dead_bytes),
+            },
         },
         batch: batch(pipeline),
         start,
         owner,
         grace: pipeline.grace,
     }
+}
+
+fn amount(rows: usize, bytes: usize) -> Amount {
+    Amount { rows: rows as u64, bytes: bytes as u64 }
 }
 
 /// A lane takes a whole batch in while its window has any room, so that a batch must be small beside the window.

@@ -28,8 +28,8 @@ pub use diagnostic::{Diagnostic, Line, Place, Severity};
 pub use flags::from_flags;
 pub use load::{load, parse};
 pub use model::{
-    AdminConfig, Config, FirstStart, GrantedPlugin, OnDead, PipelineConfig, RelayConfig, RetryConfig,
-    SinkConfig, SourceAdapter, SourceConfig, WindowLimit,
+    AdminConfig, Config, FirstStart, GrantedPlugin, HeldConfig, OnDead, PipelineConfig, RelayConfig,
+    RetryConfig, SinkConfig, SourceAdapter, SourceConfig, StormConfig, WindowLimit,
 };
 
 /// How settings see the environment: the value of a variable, if it is set.

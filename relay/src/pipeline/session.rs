@@ -197,7 +197,7 @@ impl<'p> Session<'p> {
                 }
             }
         }
-        if self.swapping && self.engine.is_idle() {
+        if self.swapping && (self.engine.is_idle() || self.engine.is_stuck()) {
             self.swap()?;
         }
         Ok(())
@@ -231,9 +231,11 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Takes the newest generations over: nothing of the old ones is under way or unrecorded.
+    /// Takes the newest generations over: nothing of the old ones is under way or unrecorded. A lane that can't go on
+    /// starts over with them instead, from settled progress.
     fn swap(&mut self) -> Result<(), SessionEnd> {
         self.swapping = false;
+        let stuck = self.engine.is_stuck();
         self.engine.open_intake();
         match self.parts.chain.renew() {
             Ok(changes) if changes.is_empty() => {}
@@ -241,9 +243,9 @@ impl<'p> Session<'p> {
                 self.generation = self.parts.chain.digests().into();
                 counter!(telemetry::SWAPS, &self.labels()).increment(1);
                 tracing::info!(lane = %self.parts.id, "plugin swapped: {}", changes.join(", "));
-                if self.halted.is_some() {
+                if self.halted.is_some() || stuck {
                     return Err(SessionEnd::Restart(
-                        "a new plugin generation came for a halted lane".to_owned(),
+                        "a new plugin generation came for a lane that could not go on".to_owned(),
                     ));
                 }
             }
@@ -296,6 +298,9 @@ impl<'p> Session<'p> {
             self.note_age(&report);
             self.engine.delivered(report.batch_id, &report.delivered);
             for (message, failure) in report.failed {
+                if failure.class == FailureClass::Unknown {
+                    counter!(telemetry::UNKNOWN, &self.labels()).increment(1);
+                }
                 // What is the event's own is counted with the settlement that records it.
                 if matches!(failure.class, FailureClass::Unavailable | FailureClass::Unknown) {
                     self.count_failure(&failure.code);

@@ -33,6 +33,10 @@ pub enum LaneState {
     Running,
     /// The sink is away: why.
     Outage(String),
+    /// Most events fail, so that the fault is not theirs: why. Nothing is given up meanwhile.
+    Storm(String),
+    /// The side table has no room for what would have to go there: why, and what helps. Nothing is lost.
+    Full(String),
     /// The source or the store is away: why.
     Waiting(String),
     /// Another relay owns it: which, and its term.

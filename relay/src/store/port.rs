@@ -183,6 +183,8 @@ pub struct Settlement {
     pub discarded: u64,
     /// Whether a dead letter lets later events of its key pass (`skip_after_dead_letter`).
     pub skip_dead: bool,
+    /// Where a dead letter takes its key with it (`park_key`): what the events die of that are blocked behind one.
+    pub buries: Option<Failure>,
 }
 
 /// An event to keep in the side table, whole.

@@ -22,4 +22,5 @@ mod source_postgres;
 mod source_sqlite;
 mod stack;
 mod store_conformance;
+mod storms;
 mod takeover;

@@ -19,8 +19,8 @@ pub(super) enum Circuit {
     Open(Outage),
 }
 
-/// Why deliveries do not go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why deliveries do not go out: the later, the longer it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The sink is away.
     Sink,
@@ -85,7 +85,8 @@ impl Circuit {
         }
     }
 
-    /// Opens it. A storm takes the place of an outage that is there: who refuses is not away.
+    /// Opens it. A storm takes the place of an outage that is there: who refuses is not away. A plugin's takes the
+    /// place of a receiver's, which may end while the plugin still fails.
     pub(super) fn open(
         &mut self,
         now: Time,
@@ -101,7 +102,7 @@ impl Circuit {
                 *self =
                     Self::Open(Outage { cause, since: now, probe_at, probes, probing, failure, destination });
             }
-            Self::Open(outage) if outage.cause == Cause::Sink => {
+            Self::Open(outage) if outage.cause < cause => {
                 *outage = Outage { cause, failure, destination, ..outage.clone() };
             }
             Self::Open(_) => {}

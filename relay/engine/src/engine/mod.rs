@@ -33,4 +33,5 @@ pub use config::{LaneConfig, LaneStatus, OnDead};
 pub use lane::Lane;
 pub use limits::{Amount, Full, HELD_LIMITS, HeldKind, HeldLimits};
 pub use plan::{BatchId, EventAt, HeldBytes, HeldKey, Plan, PlannedEvent, RetryEvent, destination};
+pub use settlement::with_its_key;
 pub use storm::{STORM, StormLimit};

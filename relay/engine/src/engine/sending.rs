@@ -24,7 +24,7 @@ impl Lane {
             let Some(at) = self.land(batch, *message, true) else { continue };
             self.deliveries += 1;
             if self.circuit.answered(true) {
-                self.watch.forget();
+                self.watch.forget_answers();
             }
             if let Some(destination) = self.first_attempt(at) {
                 self.watch.answered(destination, false);

@@ -34,8 +34,9 @@ pub(super) struct Rules<'l> {
     pub(super) on_dead: OnDead,
 }
 
-/// Of an event that died with its key, under [`OnDead::ParkKey`].
-pub(super) fn with_its_key() -> Failure {
+/// What an event dies of that dies with its key, under [`OnDead::ParkKey`].
+#[must_use]
+pub fn with_its_key() -> Failure {
     Failure::new(FailureClass::Permanent, "E601", "an earlier event of its key is a dead letter")
 }
 

@@ -67,9 +67,14 @@ impl Watch {
         self.destinations.get_mut(index).is_some_and(|it| it.note(failed, limit)) || in_sink
     }
 
-    /// Begins anew: what was is over, or was another generation's.
+    /// Begins anew: what was is another generation's.
     pub(super) fn forget(&mut self) {
         self.plans = Gauge::default();
+        self.forget_answers();
+    }
+
+    /// Begins anew with the sink, which takes events again.
+    pub(super) fn forget_answers(&mut self) {
         self.sink = Gauge::default();
         self.destinations = vec![Gauge::default(); DESTINATIONS];
     }

@@ -92,7 +92,7 @@ impl Lane {
     /// Notes that the sink opened, in answer to [`Command::Reopen`].
     pub fn sink_opened(&mut self) {
         if self.circuit.answered(true) {
-            self.watch.forget();
+            self.watch.forget_answers();
         }
     }
 

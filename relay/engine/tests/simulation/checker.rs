@@ -177,7 +177,10 @@ impl Checker {
     /// I11: what a settlement adds to the side table finds room there.
     pub(crate) fn has_room(&self, store: &Store, settlement: &Settlement) -> Checked {
         let (parked, dead) = store.count();
-        let adds = |dead: bool| settlement.held.iter().any(|(_, row)| (row.state == State::Dead) == dead);
+        let held = settlement.held.iter().map(|(_, row)| row.state == State::Dead);
+        let died = settlement.retried.iter().filter_map(|(_, row)| row.as_ref());
+        let added: Vec<_> = held.chain(died.map(|row| row.state == State::Dead).filter(|it| *it)).collect();
+        let adds = |dead: bool| added.contains(&dead);
         let parks_keys = self.on_dead == OnDead::ParkKey;
         if adds(false) && parked > PARKED || adds(true) && !parks_keys && dead > DEAD {
             return broken("I11 bounded", format!("{parked} parked and {dead} dead"));

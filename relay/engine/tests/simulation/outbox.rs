@@ -74,7 +74,9 @@ impl Outbox {
             lost: 0,
             refused_in_storm: false,
         };
-        Self { events: (0..case.events).map(one).collect(), mended: false, broken: false, refusing: false }
+        let events: Vec<_> = (0..case.events).map(one).collect();
+        let mended = events.iter().all(|event| event.nature != Nature::Halting);
+        Self { events, mended, broken: false, refusing: false }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -92,7 +94,10 @@ impl Outbox {
         let broken = self.broken;
         let event = &mut self.events[event];
         let plan = match event.nature {
-            _ if broken => fail(event, FailureClass::Retryable, "P120"),
+            _ if broken => {
+                event.refused_in_storm = true;
+                fail(event, FailureClass::Permanent, "P120")
+            }
             Nature::Discarded => Plan::Done,
             Nature::Rejected => fail(event, FailureClass::Permanent, "P110"),
             Nature::PluginFlaky(times) if event.faults < times => {

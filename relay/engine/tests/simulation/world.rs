@@ -249,13 +249,17 @@ impl World {
         self.sink.up = true;
         self.sink.destinations_up.fill(true);
         self.store_fails = false;
+        // Only a plugin can be what is wrong with a plugin; everything else has to end by itself.
+        let new_generation = self.outbox.broken || !self.outbox.mended;
         self.outbox.mended = true;
         self.outbox.broken = false;
         self.outbox.refusing = false;
         self.checker.weather_changed();
         for relay in 0..self.relays.len() {
             self.relays[relay].frozen_until = 0;
-            self.renew(relay);
+            if new_generation {
+                self.renew(relay);
+            }
         }
     }
 

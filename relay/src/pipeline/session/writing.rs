@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::counter;
-use relay_engine::engine::{OnDead, SettlePlan};
+use relay_engine::engine::SettlePlan;
 use relay_engine::event::{KeyId, Position};
 
 use super::{Session, SessionEnd, StoreResult, store_end};
@@ -36,8 +36,8 @@ pub(super) enum Effect {
 
 impl Session<'_> {
     pub(super) fn settle(&mut self, plan: &SettlePlan) {
-        let skip_dead = self.parts.settings.engine.on_dead == OnDead::SkipAfterDeadLetter;
-        let settlement = settle::settlement(plan, &self.batches, self.generation.to_vec(), skip_dead);
+        let on_dead = self.parts.settings.engine.on_dead;
+        let settlement = settle::settlement(plan, &self.batches, self.generation.to_vec(), on_dead);
         self.log_failures(&settlement);
         let labels = self.labels();
         counter!(telemetry::DELIVERED, &labels).increment(settlement.delivered);

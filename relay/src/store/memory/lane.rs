@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use relay_engine::event::{KeyId, OwnedEvent, Position};
 use relay_engine::message::Message;
+use relay_engine::outcome::Failure;
 use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
@@ -161,6 +162,9 @@ impl Lane {
         }
         for key in keys_to_promote(settlement) {
             self.promote(key, settlement.skip_dead);
+            if let Some(failure) = &settlement.buries {
+                self.bury(key, failure);
+            }
         }
     }
 
@@ -229,6 +233,19 @@ impl Lane {
         let Some((place, Held { state: State::Blocked, .. })) = next else { return };
         let place = place.clone();
         self.park_now(&place);
+    }
+
+    /// Makes dead letters of the events of `key` that are blocked behind one.
+    fn bury(&mut self, key: KeyId, failure: &Failure) {
+        let first_dead =
+            self.of_key(key).find(|(_, held)| held.state.is_dead()).map(|(place, _)| place.clone());
+        let Some(first_dead) = first_dead else { return };
+        let behind = self.held.range_mut(first_dead..).take_while(|((of, ..), _)| *of == key);
+        for (_, held) in behind.filter(|(_, held)| held.state == State::Blocked) {
+            held.state = State::Dead(now());
+            failure.code.as_ref().clone_into(&mut held.code);
+            held.detail.clone_from(&failure.detail);
+        }
     }
 
     fn park_now(&mut self, place: &Place) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use relay::store::{HeldEvent, HeldState, RetryResult, Settlement};
+use relay::store::{DeadFilter, HeldEvent, HeldState, RetryResult, Settlement};
 use relay_engine::event::OwnedEvent;
 
 use super::place::Place;
@@ -134,6 +134,33 @@ pub(crate) async fn a_dead_letter_that_is_skipped_lets_its_key_pass(place: &Plac
     assert_eq!(owner.due().await, [2], "the living still go one at a time");
     owner.settle(skipping(retrying(vec![done(2, "a")]))).await;
     assert_eq!(owner.due().await, [3]);
+}
+
+pub(crate) async fn a_dead_letter_of_a_parked_key_takes_what_waits_behind_it(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let parking = |settlement| Settlement { buries: Some(failure("E601")), ..settlement };
+    let waiting = [2, 13, 4].map(|it| held(it, "a", HeldState::Blocked));
+    let other = [held(5, "b", NOW), held(6, "b", HeldState::Blocked)];
+    owner.settle(parking(holding([vec![held(1, "a", NOW)], waiting.into(), other.into()].concat()))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![1, 5], vec![]), "nothing is dead yet");
+    owner.settle(parking(retrying(vec![failed(1, "a", HeldState::Dead)]))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5], vec![1, 2, 4, 13]));
+    let with_it = owner.store.dead(&super::sample::only(4), 1, 0).await.unwrap();
+    assert_eq!((with_it[0].code.as_str(), with_it[0].attempts), ("E601", 0));
+    // What is behind a dead letter when it is recorded is buried with it, what stands before it is not.
+    owner.settle(parking(holding(vec![held(14, "a", HeldState::Blocked)]))).await;
+    owner
+        .settle(parking(holding(vec![held(9, "c", HeldState::Dead), held(8, "c", HeldState::Blocked)])))
+        .await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5, 8], vec![1, 2, 4, 9, 13, 14]));
+    let filter = DeadFilter { aggregate_id: Some("a".to_owned()), ..DeadFilter::default() };
+    owner.store.request_retry(&filter).await.unwrap();
+    assert_eq!(owner.store.apply_requests(&owner.lane, &mut owner.lease).await.unwrap().len(), 5);
+    for next in [1, 2, 4, 13, 14] {
+        assert!(owner.due().await.contains(&next), "the key as a whole, in its order");
+        owner.settle(parking(retrying(vec![done(next, "a")]))).await;
+    }
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5, 8], vec![9]));
 }
 
 pub(crate) async fn an_event_that_failed_again_waits_with_what_it_learned(place: &Place) {
