@@ -133,7 +133,8 @@ impl<'p> Session<'p> {
         let seed = u64::try_from(record.lease.term).unwrap_or_default();
         let counted = |it: store::HeldKey| HeldKey { key: it.key, parked: it.parked, dead: it.dead };
         let held = record.held_keys.into_iter().map(counted);
-        let bytes = HeldBytes::default();
+        let bytes =
+            HeldBytes { parked: record.parked * record.mean_bytes, dead: record.dead * record.mean_bytes };
         let engine = Lane::new(config, held, bytes, seed, first_batch, Time::default());
         let generation = parts.chain.digests().into();
         Self {

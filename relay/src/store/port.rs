@@ -156,6 +156,8 @@ pub struct LaneRecord {
     pub parked: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Bytes that one of them takes with its messages: the mean of a sample, 0 where there is none.
+    pub mean_bytes: u64,
 }
 
 /// How many events of one key are in the side table.

@@ -58,6 +58,7 @@ conform! {
         a_dead_letter_blocks_its_key,
         a_dead_letter_that_is_skipped_lets_its_key_pass,
         a_dead_letter_of_a_parked_key_takes_what_waits_behind_it,
+        what_waits_before_a_dead_letter_of_a_parked_key_stays,
         an_event_that_failed_again_waits_with_what_it_learned,
         messages_that_are_not_rendered_again_stay,
         an_event_held_twice_keeps_its_first_row;

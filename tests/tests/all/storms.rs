@@ -20,14 +20,14 @@ const STORM: u64 = 100;
 /// Requests of the HTTP sink under way at once, with the standard settings.
 const IN_FLIGHT: u64 = 64;
 
-/// An SQLite outbox of so many events, and settings that give each key a path of its own.
-async fn shop(file: &Path, events: usize, receiver: &HttpReceiver, policy: &str) -> (Journal, String) {
+/// An SQLite outbox, and settings that give each key a path of its own and each event so many attempts.
+async fn shop(file: &Path, attempts: u32, receiver: &HttpReceiver, policy: &str) -> (Journal, String) {
     let mut writer = SqliteWriter::create(file).await.unwrap();
-    writer.write(events, KEYS).await.unwrap();
+    writer.write(EVENTS, KEYS).await.unwrap();
     let journal = writer.finish().await.unwrap();
     let router = component("router").await.unwrap();
     let to = Destinations { http: Some((&receiver.url(), "/orders")), ..Destinations::default() };
-    let retry = "retry = { first = \"10 ms\", max = \"20 ms\", attempts = 1 }";
+    let retry = format!("retry = {{ first = \"10 ms\", max = \"20 ms\", attempts = {attempts} }}");
     let settings = settings(&file.display().to_string(), &router, to, Window::Standard)
         .replace("http = \"/orders\"", "http = \"/orders/{aggregateid}\"")
         .replace("sinks = [", &format!("{retry}\n{policy}\nsinks = ["));
@@ -78,7 +78,7 @@ async fn a_receiver_that_refuses_everything_stops_the_lane_before_the_outbox_is_
     receiver.answer(Answer::status(422));
     let keys_of_their_own = "on_dead = \"skip_after_dead_letter\"";
     let file = folder.path().join("shop.db");
-    let (journal, settings) = shop(&file, EVENTS, &receiver, keys_of_their_own).await;
+    let (journal, settings) = shop(&file, 1, &receiver, keys_of_their_own).await;
     let mut relay = Relay::start(&settings).await.unwrap();
     relay.wait_for_log("E602", 1, LIMIT).await.unwrap();
     // Some probes later still no event more is given up.
@@ -100,11 +100,11 @@ async fn a_parked_key_is_dead_as_a_whole_and_a_retry_sends_all_of_it_in_order() 
     let poisoned = format!("/orders/{POISONED}");
     receiver.answer_path(&poisoned, Answer::status(422));
     let file = folder.path().join("shop.db");
-    let (journal, settings) = shop(&file, EVENTS, &receiver, "on_dead = \"park_key\"").await;
+    let (journal, settings) = shop(&file, 2, &receiver, "on_dead = \"park_key\"").await;
     let mut relay = Relay::start(&settings).await.unwrap();
     let of_others = journal.committed_of(|event| event.key != POISONED);
     let of_key = (journal.committed() - of_others) as u64;
-    receiver.wait_for(of_others + 1, LIMIT).await.unwrap();
+    receiver.wait_for(of_others + 2, LIMIT).await.unwrap();
     let deadline = Instant::now() + LIMIT;
     while count(&dead(&relay).await) < of_key {
         assert!(Instant::now() < deadline, "{:?} of {of_key}", dead(&relay).await);
@@ -114,7 +114,7 @@ async fn a_parked_key_is_dead_as_a_whole_and_a_retry_sends_all_of_it_in_order() 
     let codes: Vec<_> = listed.iter().map(|it| it["code"].as_str().unwrap().to_owned()).collect();
     assert!(codes.contains(&"E601".to_owned()) && codes.len() == 2, "{listed:?}");
     let refused = receiver.received().iter().filter(|request| request.path == poisoned).count();
-    assert_eq!(refused, 1, "the others of the key were not sent");
+    assert_eq!(refused, 2, "the others of the key were not sent");
 
     receiver.answer_path(&poisoned, Answer::status(204));
     relay.ask(&["dead", "retry", "--all"]).await.unwrap();
@@ -134,7 +134,7 @@ async fn a_full_side_table_stops_the_lane_and_loses_nothing() {
     receiver.answer_path(&poisoned, Answer::status(422));
     let file = folder.path().join("shop.db");
     let policy = "on_dead = \"skip_after_dead_letter\"\nheld = { dead = 5 }";
-    let (journal, settings) = shop(&file, EVENTS, &receiver, policy).await;
+    let (journal, settings) = shop(&file, 1, &receiver, policy).await;
     let relay = Relay::start(&settings).await.unwrap();
     relay.wait_for_log("E604", 1, LIMIT).await.unwrap();
     assert_eq!(count(&dead(&relay).await), 5);

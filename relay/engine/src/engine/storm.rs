@@ -93,7 +93,8 @@ mod tests {
         assert!(gauge.note(true, HALF_OF_TEN));
         let mut gauge = Gauge::default();
         assert!((0..1_000).all(|turn| !gauge.note(turn % 5 < 2, HALF_OF_TEN)), "two of five are bad events");
-        assert!(gauge.note(true, HALF_OF_TEN) || gauge.note(true, HALF_OF_TEN), "three more make half");
+        let more: Vec<_> = (0..3).map(|_| gauge.note(true, HALF_OF_TEN)).collect();
+        assert_eq!(more, [false, false, true], "the third in a row makes half");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use relay_engine::event::{KeyId, OwnedEvent, Position};
-use relay_engine::message::Message;
+use relay_engine::message::{Content, Message};
 use relay_engine::outcome::Failure;
 use tokio::time::Instant;
 
@@ -136,7 +136,22 @@ impl Lane {
             held_keys,
             parked: self.held.len() as u64 - dead,
             dead,
+            mean_bytes: self.mean_bytes(),
         }
+    }
+
+    fn mean_bytes(&self) -> u64 {
+        let length = |content: &Content| match content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::Unchanged | Content::Absent => 0,
+        };
+        let size = |held: &Held| {
+            let payload = held.event.payload.as_ref().map_or(0, Vec::len);
+            let messages = held.messages.iter().flatten().map(|it| length(&it.key) + length(&it.body));
+            payload + messages.sum::<usize>()
+        };
+        let all: usize = self.held.values().map(size).sum();
+        all.checked_div(self.held.len()).unwrap_or_default() as u64
     }
 
     pub(super) fn compare(&self, lease: &Lease) -> bool {

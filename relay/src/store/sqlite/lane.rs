@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::fault::sqlite_error;
 use super::session::{Session, statement};
 use crate::store::encoding::{read_names, write_names};
-use crate::store::fault::lost;
+use crate::store::fault::{Cause, lost, store_error};
 use crate::store::rows::{
     StoredRow as _, microseconds, must_wait, read_holder, read_key, read_position, read_summary,
 };
+use crate::store::sampling::sampled;
 use crate::store::{
     Acquired, Claim, HeldKey, Holder, LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError,
 };
@@ -45,22 +47,46 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> 
         held_keys: Vec::new(),
         parked: 0,
         dead: 0,
+        mean_bytes: 0,
     };
-    let keys = statement(include_str!("sql/held_keys.sql"))
+    read_held(&mut transaction, lane, &mut record).await?;
+    transaction.commit().await.map_err(sqlite_error)?;
+    Ok(Acquired::Taken(record))
+}
+
+/// Reads which keys are held, row by row: there may be a million.
+async fn read_held(
+    connection: &mut SqliteConnection,
+    lane: &LaneId,
+    record: &mut LaneRecord,
+) -> Result<(), StoreError> {
+    let mut rows = statement(include_str!("sql/held_keys.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(sqlite_error)?;
-    for row in keys {
+        .fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await.map_err(sqlite_error)? {
         let key = read_key(&row.optional_bytes("key_id")?.unwrap_or_default())?;
         let (parked, dead) = (row.number("parked")?.cast_unsigned(), row.number("dead")?.cast_unsigned());
         record.held_keys.push(HeldKey { key, parked, dead });
         record.parked += parked;
         record.dead += dead;
     }
-    transaction.commit().await.map_err(sqlite_error)?;
-    Ok(Acquired::Taken(record))
+    drop(rows);
+    if record.held_keys.is_empty() {
+        return Ok(());
+    }
+    let sample: Vec<String> = sampled(&record.held_keys).map(|key| format!("{:032x}", key.0)).collect();
+    let sample = serde_json::to_string(&sample)
+        .map_err(|error| store_error(Cause::Rejected, format!("a list can't be written: {error}"), None))?;
+    let row = statement(include_str!("sql/held_size.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(sample)
+        .fetch_one(connection)
+        .await
+        .map_err(sqlite_error)?;
+    record.mean_bytes = row.number("bytes")?.cast_unsigned();
+    Ok(())
 }
 
 /// Who owned the lane last, and for how much longer.

@@ -163,6 +163,19 @@ pub(crate) async fn a_dead_letter_of_a_parked_key_takes_what_waits_behind_it(pla
     assert_eq!((owner.due().await, owner.dead().await), (vec![5, 8], vec![9]));
 }
 
+pub(crate) async fn what_waits_before_a_dead_letter_of_a_parked_key_stays(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let parking = |settlement| Settlement { buries: Some(failure("E601")), ..settlement };
+    // A transaction that committed late brought earlier places of the key.
+    let late = [held(7, "a", NOW), held(5, "a", HeldState::Blocked), held(6, "a", HeldState::Blocked)];
+    owner.settle(parking(holding(late.into()))).await;
+    owner.settle(parking(holding(vec![held(8, "a", HeldState::Blocked)]))).await;
+    owner.settle(parking(retrying(vec![failed(7, "a", HeldState::Dead)]))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5], vec![7, 8]));
+    owner.settle(parking(retrying(vec![done(5, "a")]))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![6], vec![7, 8]));
+}
+
 pub(crate) async fn an_event_that_failed_again_waits_with_what_it_learned(place: &Place) {
     let mut owner = Owner::of(place, "kafka").await;
     owner.hold(vec![held(1, "a", NOW), held(2, "b", NOW)]).await;

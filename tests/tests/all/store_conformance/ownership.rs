@@ -123,6 +123,8 @@ pub(crate) async fn a_new_owner_learns_which_keys_are_held(place: &Place) {
     expected.sort_by_key(|it| it.key);
     assert_eq!(record.held_keys, expected);
     assert_eq!((record.parked, record.dead), (3, 1));
+    let payload = held(1, "a", NOW).event.payload.map_or(0, |it| it.len() as u64);
+    assert!((payload..payload + 1_000).contains(&record.mean_bytes) && payload > 0, "{record:?}");
 }
 
 pub(crate) async fn lanes_do_not_share_events(place: &Place) {
