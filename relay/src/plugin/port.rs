@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
@@ -13,6 +14,11 @@ use relay_engine::verdict::Verdict;
 pub trait Plugin: Send {
     /// Runs the plugin over `events` and appends exactly one answer per event to `answers`, in order.
     fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>);
+
+    /// Until when it answers [`Answer::Failing`] without running, if it does.
+    fn rests_until(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What a plugin, or the host in its place, says about one event.
@@ -22,6 +28,9 @@ pub enum Answer {
     Verdict(Verdict),
     /// The plugin failed on this event, also when it ran alone on a fresh instance.
     Fault(Fault),
+    /// The plugin fails on nearly every event and was not asked about this one: nothing is known of it, and it
+    /// has to wait. The last fault.
+    Failing(Fault),
 }
 
 /// A bug of a plugin, met in one event.

@@ -85,7 +85,7 @@ impl PluginHost {
         }
     }
 
-    fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
+    pub(super) fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
         let engine = self.engine.wasmtime();
         let component = self.components.of(engine, build.bytes())?;
         let contract = Contract::of(engine, &component)?;
