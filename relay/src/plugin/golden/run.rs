@@ -79,7 +79,7 @@ fn run_suite(generation: &dyn Generation, suite: &Suite) -> Result<Vec<CaseResul
         let (answer, duration) = run_alone(generation, case)?;
         let found = outcome(&answer, &case.event);
         let detail = match &answer {
-            Answer::Fault(fault) => Some(fault.detail.clone()),
+            Answer::Fault(fault) | Answer::Failing(fault) => Some(fault.detail.clone()),
             Answer::Verdict(_) => None,
         };
         let compared = match &case.expected {
