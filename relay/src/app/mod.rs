@@ -2,6 +2,8 @@
 
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
+#[cfg(feature = "sqlite")]
+mod dev;
 mod error;
 mod lanes;
 pub mod outbox;
@@ -11,6 +13,8 @@ mod stores;
 
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};
+#[cfg(feature = "sqlite")]
+pub use dev::{DevOptions, Differing, Fate, Live, News, Parts, Subject, dev};
 pub use error::AppError;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;
