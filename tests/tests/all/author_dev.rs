@@ -7,17 +7,23 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use relay_tests::journal::create_outbox;
+use relay_tests::stack::shared_postgres;
 use relay_tests::stack::tools::workspace;
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::author::{assert_ends, author, relay, work_folder};
 
 /// Far above what any step takes on a busy machine; the first build compiles the SDK.
 const PATIENCE: Duration = Duration::from_secs(400);
 
-/// Edits of the test: 50 in a campaign, `RELAY_TEST_EDITS=50`.
+/// Edits in a row, and in a campaign.
+const EDITS: usize = 4;
+const EDITS_OF_CAMPAIGN: usize = 50;
+
 fn edits() -> usize {
-    std::env::var("RELAY_TEST_EDITS").ok().and_then(|it| it.parse().ok()).unwrap_or(4)
+    if std::env::var_os("RELAY_TEST_LONG").is_some() { EDITS_OF_CAMPAIGN } else { EDITS }
 }
 
 /// `relay dev --json`, killed when dropped.
@@ -28,9 +34,13 @@ struct Dev {
 
 impl Dev {
     fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = author(&relay(), folder);
-        let mut child =
-            command.args(["dev", "--json"]).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        command.args(["dev", "--json"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (sender, news) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -69,13 +79,12 @@ impl Drop for Dev {
     }
 }
 
+/// A new plugin in `folder`, under the folder's own name: cargo gives the builds of equal names one place.
 fn new_plugin(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap().to_str().unwrap();
     let sdk = workspace().join("plugin-sdk").display().to_string();
-    assert_ends(
-        &author(&relay(), folder).args(["plugin", "new", "hello", "--sdk", &sdk]).output().unwrap(),
-        0,
-    );
-    folder.join("hello")
+    assert_ends(&author(&relay(), folder).args(["plugin", "new", name, "--sdk", &sdk]).output().unwrap(), 0);
+    folder.join(name)
 }
 
 /// As an editor does: a whole new file in the place of the old one.
@@ -87,7 +96,7 @@ fn save(file: &Path, text: &str) {
 
 #[test]
 fn every_save_is_built_compared_and_live_and_broken_ones_stop_nothing() {
-    let hello = new_plugin(&work_folder("dev"));
+    let hello = new_plugin(&work_folder("saved-often"));
     let source = hello.join("src/lib.rs");
     let original = fs::read_to_string(&source).unwrap();
     let mut dev = Dev::start(&hello);
@@ -136,7 +145,7 @@ fn every_save_is_built_compared_and_live_and_broken_ones_stop_nothing() {
 
 #[test]
 fn a_panic_is_told_with_its_place_and_the_others_go_on() {
-    let hello = new_plugin(&work_folder("dev-panic"));
+    let hello = new_plugin(&work_folder("panics"));
     let source = hello.join("src/lib.rs");
     let original = fs::read_to_string(&source).unwrap();
     let mut dev = Dev::start(&hello);
@@ -158,6 +167,66 @@ fn a_panic_is_told_with_its_place_and_the_others_go_on() {
     dev.wait_for("live");
     assert_eq!(dev.stop(), Some(0));
 }
+
+/// The recorded events, the running relay and the plugin's settings are those of the configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_configuration_events_come_from_its_database_and_go_to_its_sinks() {
+    let folder = work_folder("configured");
+    let plugin = new_plugin(&folder);
+    let url = shared_postgres().await.unwrap().create_database("dev_configured").await.unwrap();
+    create_outbox(&url).await.unwrap();
+    let mut shop = PgConnection::connect(&url).await.unwrap();
+    let insert = "INSERT INTO outbox (aggregatetype, aggregateid, type, payload, headers) SELECT 'order', \
+                  'order-' || n, 'OrderPlaced', '{\"customer\":{\"email\":\"a@example.org\"}}', '{\"n\":\"1\"}' \
+                  FROM generate_series(1, $1) n";
+    sqlx::query(insert).bind(30).execute(&mut shop).await.unwrap();
+    let component = plugin.join("configured.wasm");
+    let text = CONFIGURED.replace("URL", &url).replace("COMPONENT", &component.display().to_string());
+    fs::write(folder.join("shop.toml"), text).unwrap();
+    tokio::task::block_in_place(|| {
+        let mut dev = Dev::start_with(&folder, &["--config", "shop.toml", "--last", "7"]);
+        let started = dev.wait_for("started");
+        let events = started["events"].as_array().unwrap();
+        assert_eq!(events.len(), 7, "{started}");
+        assert!(events.iter().all(|it| it["outcome"][0] == "message to kafka configured"), "{started}");
+        // The golden cases keep their own configuration.
+        assert_eq!(started["cases"]["passed"], 3, "{started}");
+        let source = plugin.join("src/lib.rs");
+        let original = fs::read_to_string(&source).unwrap();
+        save(&source, &original.replace(".key(event.key())", ".header(\"a\", \"b\")"));
+        let built = dev.wait_for("built");
+        let differing = built["differing"].as_array().unwrap().len();
+        assert_eq!((built["compared"].as_u64(), differing), (Some(7), 7), "{built}");
+        let live = dev.wait_for("live");
+        assert_eq!((&live["to"], &live["first_output"]), (&built["to"], &Value::Null));
+        assert_eq!(dev.stop(), Some(0));
+    });
+}
+
+const CONFIGURED: &str = r#"
+[source.shop]
+type  = "postgres"
+url   = "URL"
+table = "public.outbox"
+start = "beginning"
+
+[sink.events]
+type = "stdout"
+as   = "kafka"
+
+[plugin.mine]
+component = "COMPONENT"
+config    = { topic = "configured" }
+grant     = { events = ["*"] }
+
+[pipeline.orders]
+source  = "shop"
+plugins = ["mine"]
+sinks   = ["events"]
+
+[admin]
+listen = "off"
+"#;
 
 #[test]
 fn a_configuration_without_a_plugins_source_is_told_what_to_do() {

@@ -36,9 +36,8 @@ fn all_news() -> Vec<News> {
         outcome,
         duration: Duration::ZERO,
     };
-    let plugin = || "hello".to_owned();
     let trap = Outcome::Fault("P120".to_owned());
-    vec![
+    let mut all = vec![
         News::Watching {
             plugins: vec![(plugin(), "plugins/hello".into())],
             outbox: "SQLite in a temporary folder, written from the golden cases".to_owned(),
@@ -60,6 +59,27 @@ fn all_news() -> Vec<News> {
             differing: vec![Differing { before: sent.clone(), after: fate(&hidden, None) }; 7],
             cases: vec![result(CaseOutcome::Differs, &hidden)],
         },
+        News::Built {
+            plugin: plugin(),
+            from: "88fe10".to_owned(),
+            to: "9ab301".to_owned(),
+            took: Duration::from_millis(520),
+            compared: 20,
+            differing: Vec::new(),
+            cases: vec![result(CaseOutcome::Passed, &sent)],
+        },
+        News::Unchanged { plugin: plugin() },
+    ];
+    all.extend(news_of_the_relay());
+    all
+}
+
+fn plugin() -> String {
+    "hello".to_owned()
+}
+
+fn news_of_the_relay() -> Vec<News> {
+    vec![
         News::Live(Live {
             plugin: plugin(),
             to: "88fe10".to_owned(),
@@ -83,16 +103,6 @@ fn all_news() -> Vec<News> {
             who: plugin(),
             words: "panicked at src/lib.rs:41:9: no eighteen".to_owned(),
         },
-        News::Built {
-            plugin: plugin(),
-            from: "88fe10".to_owned(),
-            to: "9ab301".to_owned(),
-            took: Duration::from_millis(520),
-            compared: 20,
-            differing: Vec::new(),
-            cases: vec![result(CaseOutcome::Passed, &sent)],
-        },
-        News::Unchanged { plugin: plugin() },
     ]
 }
 

@@ -25,7 +25,7 @@ pub fn settings(schema: &Value) -> Vec<Setting> {
     };
     let setting = |(name, own): (&String, &Value)| Setting {
         name: name.clone(),
-        kind: kind(own, schema),
+        kind: kind(own),
         default: if required(name) {
             "required".to_owned()
         } else {
@@ -41,13 +41,13 @@ fn first_line(schema: &Value) -> String {
 }
 
 /// `text`, `list of text`, the title of a type, or one of several.
-fn kind(schema: &Value, root: &Value) -> String {
+fn kind(schema: &Value) -> String {
     if let Some(path) = schema["$ref"].as_str() {
         return path.rsplit('/').next().unwrap_or(path).to_owned();
     }
     for several in ["anyOf", "oneOf"] {
         if let Some(all) = schema[several].as_array() {
-            return listed(all.iter().map(|it| kind(it, root)));
+            return listed(all.iter().map(kind));
         }
     }
     if let Some(all) = schema["enum"].as_array() {
@@ -55,7 +55,7 @@ fn kind(schema: &Value, root: &Value) -> String {
     }
     match &schema["type"] {
         Value::Array(all) => listed(all.iter().filter_map(Value::as_str).map(word)),
-        Value::String(one) if one == "array" => format!("list of {}", kind(&schema["items"], root)),
+        Value::String(one) if one == "array" => format!("list of {}", kind(&schema["items"])),
         Value::String(one) => word(one),
         _ => "anything".to_owned(),
     }
