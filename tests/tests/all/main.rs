@@ -8,6 +8,7 @@ mod author_docs;
 mod cli;
 mod end_to_end;
 mod failures;
+mod guarantees;
 mod hostile;
 mod journal;
 mod kill;
