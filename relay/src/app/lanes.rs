@@ -179,7 +179,7 @@ fn kind(sink: &SinkConfig) -> SinkKind {
         SinkConfig::Kafka(_) => SinkKind::Kafka,
         #[cfg(feature = "nats")]
         SinkConfig::Nats(_) => SinkKind::Nats,
-        SinkConfig::Stdout => SinkKind::Stdout,
+        SinkConfig::Stdout { stands_for } => *stands_for,
     }
 }
 
@@ -193,7 +193,7 @@ fn in_flight(sink: &SinkConfig) -> usize {
         SinkConfig::Kafka(_) => usize::MAX,
         #[cfg(feature = "nats")]
         SinkConfig::Nats(config) => config.in_flight * 2,
-        SinkConfig::Stdout => IN_FLIGHT,
+        SinkConfig::Stdout { .. } => IN_FLIGHT,
     }
 }
 
@@ -216,7 +216,7 @@ fn make_sink(name: &str, sink: &SinkConfig, reports: Reports) -> Box<dyn Sink> {
         SinkConfig::Kafka(config) => Box::new(crate::sink::kafka::KafkaSink::new(config.clone(), reports)),
         #[cfg(feature = "nats")]
         SinkConfig::Nats(config) => Box::new(crate::sink::nats::NatsSink::new(config.clone(), reports)),
-        SinkConfig::Stdout => Box::new(crate::sink::stdout::StdoutSink::new(name.to_owned(), reports)),
+        SinkConfig::Stdout { .. } => Box::new(crate::sink::stdout::StdoutSink::new(name.to_owned(), reports)),
     }
 }
 

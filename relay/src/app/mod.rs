@@ -3,6 +3,8 @@
 mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
+#[cfg(feature = "sqlite")]
+mod dev;
 mod error;
 mod lanes;
 pub mod outbox;
@@ -14,6 +16,8 @@ mod stores;
 pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};
+#[cfg(feature = "sqlite")]
+pub use dev::{DevOptions, Differing, Fate, Live, News, Parts, Subject, dev};
 pub use error::AppError;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;

@@ -4,6 +4,8 @@ mod check;
 mod config_file;
 mod dead;
 mod demo;
+#[cfg(feature = "sqlite")]
+mod dev;
 mod diagnostics;
 mod exit;
 mod explain;
@@ -35,6 +37,7 @@ Examples:
   relay init --source postgres --sink kafka    write a configuration and print the outbox's SQL
   relay check                                  say what is wrong with relay.toml, all at once
   relay run                                    relay what relay.toml names, until a signal
+  relay plugin new hello                       begin a plugin; relay dev then shows what it does on every save
   relay run --outbox postgres://localhost/shop --to nats://localhost:4222/orders.{aggregatetype} --start now
 
 Exit codes:
@@ -68,9 +71,12 @@ enum Command {
     /// Look at events that were given up on, and send them again.
     #[command(subcommand)]
     Dead(dead::Command),
-    /// Make plugins.
+    /// Make plugins, and look at them.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Build plugins on every save, swap them into a running relay, and show what becomes of events.
+    #[cfg(feature = "sqlite")]
+    Dev(dev::Arguments),
     /// Watch committed rows leave through plugins, with everything it needs built in.
     Demo(demo::Arguments),
     /// Say what a code means and what to do.
@@ -89,6 +95,8 @@ pub fn main() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Dead(command) => dead::run(command),
         Command::Plugin(command) => plugin::run(&command),
+        #[cfg(feature = "sqlite")]
+        Command::Dev(arguments) => dev::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
     };

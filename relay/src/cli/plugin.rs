@@ -2,7 +2,7 @@
 
 mod bench;
 mod build;
-mod difference;
+pub(super) mod difference;
 mod inspect;
 mod junit;
 mod new;

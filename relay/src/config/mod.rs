@@ -31,6 +31,7 @@ pub use model::{
     AdminConfig, Config, FirstStart, GrantedPlugin, HeldConfig, OnDead, PipelineConfig, RelayConfig,
     RetryConfig, SinkConfig, SourceAdapter, SourceConfig, StormConfig, WindowLimit,
 };
+pub(crate) use units::duration;
 
 /// How settings see the environment: the value of a variable, if it is set.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;

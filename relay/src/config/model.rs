@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use relay_engine::route::SinkKind;
+
 use super::Diagnostic;
 use crate::plugin::host::{CompileCacheConfig, PluginConfig};
 #[cfg(feature = "http")]
@@ -109,7 +111,10 @@ pub enum SinkConfig {
     #[cfg(feature = "nats")]
     Nats(NatsSinkConfig),
     /// `type = "stdout"`
-    Stdout,
+    Stdout {
+        /// The kind whose messages it takes; `Stdout` where it stands for itself.
+        stands_for: SinkKind,
+    },
 }
 
 impl SinkConfig {
@@ -123,7 +128,7 @@ impl SinkConfig {
             Self::Kafka(_) => "kafka",
             #[cfg(feature = "nats")]
             Self::Nats(_) => "nats",
-            Self::Stdout => "stdout",
+            Self::Stdout { .. } => "stdout",
         }
     }
 }

@@ -9,6 +9,8 @@ mod nats;
 
 use std::collections::BTreeMap;
 
+use relay_engine::route::SinkKind;
+
 use super::model::SinkConfig;
 use super::section::Section;
 use super::source::{Named, read_type};
@@ -26,6 +28,16 @@ pub(super) fn read_all(root: &Section<'_>) -> Named<SinkConfig> {
     all
 }
 
+/// A plugin's messages to Kafka can be looked at where there is no Kafka.
+fn stands_for(section: &Section<'_>) -> SinkKind {
+    match section.choice("as", &["stdout", "kafka", "nats", "http"], "stdout") {
+        "kafka" => SinkKind::Kafka,
+        "nats" => SinkKind::Nats,
+        "http" => SinkKind::Http,
+        _ => SinkKind::Stdout,
+    }
+}
+
 fn read_adapter(name: &str, section: &Section<'_>) -> Option<SinkConfig> {
     let adapter = match read_type(section, "sink", TYPES)?.as_str() {
         #[cfg(feature = "http")]
@@ -34,7 +46,7 @@ fn read_adapter(name: &str, section: &Section<'_>) -> Option<SinkConfig> {
         "kafka" => SinkConfig::Kafka(kafka::read(name, section)),
         #[cfg(feature = "nats")]
         "nats" => SinkConfig::Nats(nats::read(name, section)),
-        _ => SinkConfig::Stdout,
+        _ => SinkConfig::Stdout { stands_for: stands_for(section) },
     };
     section.finish();
     Some(adapter)

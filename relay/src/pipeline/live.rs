@@ -151,7 +151,10 @@ pub(super) fn plan_retry(
         fresh.push(event.messages.is_none());
         match &event.messages {
             Some(messages) => Rendered::Messages(messages.clone()),
-            None => rendered.next().unwrap_or_else(|| Rendered::Messages(Vec::new())),
+            None => {
+                let anew = rendered.next().unwrap_or_else(|| Rendered::Messages(Vec::new()));
+                told_apart(anew, event.rerun)
+            }
         }
     });
     let (planned, messages) = assemble(pipeline, events, all.collect(), max_message);
@@ -168,6 +171,18 @@ pub(super) fn plan_retry(
     Planned {
         events,
         live: LiveBatch { data: Data::Whole(messages), generation, origin: Origin::Retry, fresh },
+    }
+}
+
+/// Gives messages of plugins that ran once more slots of their own: what they make may differ from what was sent
+/// under the old idempotency keys.
+fn told_apart(rendered: Rendered, rerun: Option<u64>) -> Rendered {
+    match (rendered, rerun) {
+        (Rendered::Messages(mut messages), Some(rerun)) => {
+            messages.iter_mut().for_each(|message| message.slot.push_str(&format!("~{rerun}")));
+            Rendered::Messages(messages)
+        }
+        (rendered, _) => rendered,
     }
 }
 

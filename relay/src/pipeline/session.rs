@@ -191,9 +191,15 @@ impl<'p> Session<'p> {
                 Command::Probe { batch, message } => self.probe(batch, message).await,
                 Command::Reopen => self.open_sink().await,
                 Command::Settle(plan) => self.settle(&plan),
-                Command::FetchDue { limit } => self.fetch(limit),
+                Command::FetchDue { limit } => match self.parts.chain.rests_for() {
+                    None => self.fetch(limit),
+                    Some(pause) => self.postpone_retries(pause),
+                },
                 Command::Halted(reason) => {
-                    tracing::error!(lane = %self.parts.id, "P162: halted by a plugin: {reason}");
+                    // A plugin that rests said so itself, and comes back by itself.
+                    if self.parts.chain.rests_until().is_none() {
+                        tracing::error!(lane = %self.parts.id, "P162: halted by a plugin: {reason}");
+                    }
                     self.halted = Some(reason);
                 }
             }
@@ -259,6 +265,7 @@ impl<'p> Session<'p> {
     async fn wait(&mut self) -> Result<(), SessionEnd> {
         let may_ask = self.lease.is_some() && self.stopping.is_none() && self.halted.is_none();
         let wake = self.wake(may_ask);
+        let rests_until = self.halted.as_ref().and_then(|_| self.parts.chain.rests_until());
         let wants_batch = self.engine.wants_batch() && self.halted.is_none() && !self.swapping;
         tokio::select! {
             biased;
@@ -275,6 +282,9 @@ impl<'p> Session<'p> {
                 self.engine.close_intake();
             }
             read = self.reads.recv(), if wants_batch => self.take_read(read)?,
+            () = tokio::time::sleep_until(rests_until.unwrap_or(wake).into()), if rests_until.is_some() => {
+                return Err(SessionEnd::Restart("asking a plugin again that failed on nearly every event".to_owned()));
+            }
             () = tokio::time::sleep_until(wake.into()) => {
                 if may_ask && Instant::now() >= self.next_requests {
                     self.start_requests();
@@ -360,6 +370,11 @@ impl<'p> Session<'p> {
         let (parked, next_due) = due.map_err(store_end)?;
         let unrendered = live::unrendered(&parked);
         let rendered = if unrendered.is_empty() { Vec::new() } else { self.parts.chain.run(&unrendered) };
+        // Events that a resting plugin was not asked about spend no attempt.
+        if let Some(pause) = self.parts.chain.rests_for().filter(|_| !rendered.is_empty()) {
+            self.postpone_retries(pause);
+            return Ok(());
+        }
         let events = Arc::new(live::collect(parked.iter()));
         let max = self.sink.traits().max_message;
         let pipeline = self.parts.id.pipeline.as_str().into();
@@ -371,6 +386,12 @@ impl<'p> Session<'p> {
         let engine = &self.engine;
         self.batches.retain(|id| engine.holds(id));
         Ok(())
+    }
+
+    /// Asks for due events again after `pause`.
+    fn postpone_retries(&mut self, pause: Duration) {
+        let now = self.now();
+        self.engine.retry(now, Vec::new(), Some(pause));
     }
 
     fn stopped(&self) -> Option<SessionEnd> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
@@ -22,6 +23,11 @@ pub trait Plugin: Send {
     fn memory(&self) -> Option<usize> {
         None
     }
+
+    /// Until when it answers [`Answer::Failing`] without running, if it does.
+    fn rests_until(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What a plugin, or the host in its place, says about one event.
@@ -31,6 +37,9 @@ pub enum Answer {
     Verdict(Verdict),
     /// The plugin failed on this event, also when it ran alone on a fresh instance.
     Fault(Fault),
+    /// The plugin fails on nearly every event and was not asked about this one: nothing is known of it, and it
+    /// has to wait. The last fault.
+    Failing(Fault),
 }
 
 /// A bug of a plugin, met in one event.

@@ -23,6 +23,6 @@ mod sampling;
 pub mod sqlite;
 
 pub use port::{
-    Acquired, Claim, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder, LaneId, LaneRecord,
-    LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder,
+    LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
 };

@@ -71,13 +71,12 @@ pub trait Store: Send + Sync {
     /// How long until the next parked event of this lane is due; `None` when none is parked.
     fn next_due<'a>(&'a self, lane: &'a LaneId) -> BoxFuture<'a, Result<Option<Duration>, StoreError>>;
 
-    /// Carries out what operators asked for (see [`Store::request_retry`]); returns the key of each dead letter
-    /// that became parked again.
+    /// Carries out what operators asked for with [`Store::request`].
     fn apply_requests<'a>(
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Applied, StoreError>>;
 
     /// Every lane that has a row.
     fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>>;
@@ -90,8 +89,12 @@ pub trait Store: Send + Sync {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>>;
 
-    /// Asks the owners of lanes to send matching dead letters again; returns how many match now.
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// Asks the owners of lanes to do this with matching dead letters; returns how many match now.
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
 }
 
 /// A relay's wish to own a lane.
@@ -269,6 +272,39 @@ pub struct ParkedEvent {
     pub delivered: Vec<String>,
     /// Attempts spent.
     pub attempts: u32,
+    /// An operator had its plugins run again: what they make of it goes under idempotency keys of its own, told
+    /// apart by this number.
+    pub rerun: Option<u64>,
+}
+
+/// What an operator wants done with dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadAction {
+    /// Send again what was rendered.
+    Retry,
+    /// Let the plugins of now run again, and send what they make under idempotency keys of its own.
+    Rerun,
+    /// The same with this payload in place of the event's.
+    Replace(Vec<u8>),
+    /// Forget them.
+    Drop,
+}
+
+/// What became of operators' requests: each letter's key, once per letter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Parked again.
+    pub parked: Vec<KeyId>,
+    /// Dropped.
+    pub dropped: Vec<KeyId>,
+}
+
+impl Applied {
+    /// How many letters that is.
+    #[must_use]
+    pub fn letters(&self) -> usize {
+        self.parked.len() + self.dropped.len()
+    }
 }
 
 /// Which dead letters are meant; all conditions that are given must hold.
@@ -284,6 +320,8 @@ pub struct DeadFilter {
     pub aggregate_id: Option<String>,
     /// With this code as the last failure.
     pub code: Option<String>,
+    /// Given up on before then, microseconds since the Unix epoch by the database's clock.
+    pub dead_before: Option<u64>,
 }
 
 /// A dead letter, for people.

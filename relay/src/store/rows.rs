@@ -13,8 +13,8 @@ use super::encoding::{
 };
 use super::fault::{Cause, store_error};
 use super::port::{
-    Claim, DeadLetter, HeldEvent, HeldState, Holder, LaneId, LaneSummary, ParkedEvent, Retried, RetryResult,
-    StoreError,
+    Claim, DeadAction, DeadLetter, HeldEvent, HeldState, Holder, LaneId, LaneSummary, ParkedEvent, Retried,
+    RetryResult, StoreError,
 };
 
 /// The longest wait that is stored, a hundred years: Postgres can't add much more to a timestamp.
@@ -223,7 +223,36 @@ pub(super) fn read_parked(row: &impl StoredRow) -> Result<ParkedEvent, StoreErro
         messages: read_optional_messages(row)?,
         delivered: read_names(&row.text("delivered_slots")?)?,
         attempts: read_attempts(row)?,
+        rerun: row.optional_number("rerun")?.map(i64::cast_unsigned),
     })
+}
+
+/// The word that stands for an action in a request.
+pub(super) fn action_word(action: &DeadAction) -> &'static str {
+    match action {
+        DeadAction::Retry => "retry",
+        DeadAction::Rerun | DeadAction::Replace(_) => RERUN,
+        DeadAction::Drop => DROP,
+    }
+}
+
+/// The action that revives nothing.
+pub(super) const DROP: &str = "drop";
+
+/// The action after which plugins run again.
+pub(super) const RERUN: &str = "rerun";
+
+/// The payload that an action brings.
+pub(super) fn action_payload(action: &DeadAction) -> Option<&[u8]> {
+    match action {
+        DeadAction::Replace(payload) => Some(payload),
+        DeadAction::Retry | DeadAction::Rerun | DeadAction::Drop => None,
+    }
+}
+
+/// The keys of rows that a request touched.
+pub(super) fn read_keys(rows: &[impl StoredRow]) -> Result<Vec<KeyId>, StoreError> {
+    rows.iter().map(|row| read_key(&row.optional_bytes("key_id")?.unwrap_or_default())).collect()
 }
 
 /// A dead letter from its row.

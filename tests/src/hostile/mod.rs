@@ -122,6 +122,14 @@ pub fn harmless() -> Result<Vec<u8>, String> {
     component("", "", "")
 }
 
+/// A component that publishes the events that others are hostile to, unchanged like the rest.
+///
+/// # Errors
+/// What is wrong with its text.
+pub fn obliging() -> Result<Vec<u8>, String> {
+    component("(drop (call $publish (local.get $verdict) (i32.const 1)))", "", "")
+}
+
 /// A component that does this when it is configured.
 ///
 /// # Errors

@@ -166,7 +166,7 @@ impl Relay {
     ///
     /// # Errors
     /// [`StackError::Command`] with what it said when it fails.
-    pub async fn ask(&self, command: &'static [&'static str]) -> Result<String, StackError> {
+    pub async fn ask(&self, command: &[&str]) -> Result<String, StackError> {
         let mut asked = std::process::Command::new(&self.program);
         asked.args(command).arg("--config").arg(self.folder.path().join("relay.toml"));
         processes::blocking(move || processes::output(asked)).await

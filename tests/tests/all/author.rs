@@ -62,24 +62,24 @@ fn a_new_plugin_passes_its_tests_untouched_and_says_what_an_edit_changes() {
     let folder = work_folder("untouched");
     // With --sdk the same as with a copy, and compiled once for both this test and the repository's own plugins.
     let sdk = workspace().join("plugin-sdk").display().to_string();
-    assert_ends(&run(&folder, &["plugin", "new", "hello", "--sdk", &sdk]), 0);
-    let hello = folder.join("hello");
-    let (out, _) = assert_ends(&run(&hello, &["plugin", "test", "--junit", "report.xml"]), 0);
+    assert_ends(&run(&folder, &["plugin", "new", "first", "--sdk", &sdk]), 0);
+    let first = folder.join("first");
+    let (out, _) = assert_ends(&run(&first, &["plugin", "test", "--junit", "report.xml"]), 0);
     assert!(out.ends_with("3 cases, all passed\n"), "{out}");
-    assert!(fs::read_to_string(hello.join("report.xml")).unwrap().contains("tests=\"3\" failures=\"0\""));
+    assert!(fs::read_to_string(first.join("report.xml")).unwrap().contains("tests=\"3\" failures=\"0\""));
     // The component carries its cases.
-    let (out, _) = assert_ends(&run(&folder, &["plugin", "test", "hello/hello.wasm"]), 0);
+    let (out, _) = assert_ends(&run(&folder, &["plugin", "test", "first/first.wasm"]), 0);
     assert!(out.starts_with("orders.toml\n  pass  an order goes"), "{out}");
 
-    edit(&hello.join("src/lib.rs"), "\"not an order\"", "\"no order\"");
-    let (out, _) = assert_ends(&run(&hello, &["plugin", "test"]), 1);
+    edit(&first.join("src/lib.rs"), "\"not an order\"", "\"no order\"");
+    let (out, _) = assert_ends(&run(&first, &["plugin", "test"]), 1);
     assert!(out.contains("- discard \"not an order\"\n        + discard \"no order\"\n"), "{out}");
     assert!(out.ends_with("3 cases: 2 passed, 1 failed; --update takes what was found as right\n"), "{out}");
-    let (out, _) = assert_ends(&run(&hello, &["plugin", "test", "--update"]), 0);
+    let (out, _) = assert_ends(&run(&first, &["plugin", "test", "--update"]), 0);
     assert!(out.ends_with("3 cases: 2 passed, 1 written, 0 unstable\n"), "{out}");
-    let cases = fs::read_to_string(hello.join("cases/orders.toml")).unwrap();
+    let cases = fs::read_to_string(first.join("cases/orders.toml")).unwrap();
     assert!(cases.contains("discard = \"no order\"\n") && cases.contains("# Golden cases: "), "{cases}");
-    assert_ends(&run(&hello, &["plugin", "test"]), 0);
+    assert_ends(&run(&first, &["plugin", "test"]), 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use relay_tests::hostile::{HOSTILITIES, Hostility, at_start, harmless, in_configure};
+use relay_tests::hostile::{HOSTILITIES, Hostility, at_start, harmless, in_configure, obliging};
 use relay_tests::journal::SqliteWriter;
 use relay_tests::program::Relay;
 use relay_tests::stack::HttpReceiver;
@@ -180,4 +180,30 @@ async fn a_hostile_build_is_refused_in_a_bounded_time_while_the_old_one_goes_on(
     wait_for(&receiver, 2 * all, &mut relay).await;
     assert!(relay.usage().peak_memory < MOST_MEMORY, "{:?}", relay.usage());
     assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_fails_on_everything_makes_no_storm_of_dead_letters_and_a_good_one_sends_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("shop.db");
+    let mut connection = outbox(&database).await;
+    sqlx::query("UPDATE outbox SET type = 'h'").execute(&mut connection).await.unwrap();
+    let place = folder.path().join("plugin.wasm");
+    let trap = HOSTILITIES.iter().find(|it| it.name == "trap").unwrap();
+    fs::write(&place, trap.component().unwrap()).unwrap();
+    let receiver = HttpReceiver::start().unwrap();
+    let mut text = settings(&database);
+    pipeline(&mut text, "orders", &place, &receiver);
+    let text = text.replace("max = \"20 ms\", attempts = 2", "max = \"1 s\", attempts = 12");
+    let mut relay = Relay::start(&text).await.unwrap();
+    relay.wait_for_log("P127", 1, LIMIT).await.unwrap();
+    relay.wait_for_log("asking a plugin again", 2, LIMIT).await.unwrap();
+    assert_eq!((receiver.count(), dead(&relay).await.len()), (0, 0));
+
+    fs::write(place.with_extension("new"), obliging().unwrap()).unwrap();
+    fs::rename(place.with_extension("new"), &place).unwrap();
+    wait_for(&receiver, EVENTS, &mut relay).await;
+    assert!(dead(&relay).await.is_empty());
+    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
+    assert_eq!(receiver.count(), EVENTS, "none twice");
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "functions that tests share fail as tests do")]
 
 mod author;
+mod author_dev;
+mod author_docs;
 mod cli;
 mod end_to_end;
 mod failures;

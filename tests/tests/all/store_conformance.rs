@@ -68,6 +68,9 @@ conform! {
         dead_letters_of_a_key_are_sent_again_one_after_another,
         a_letter_behind_a_dead_one_waits_for_it,
         a_revived_letter_waits_behind_the_parked_event_of_its_key,
+        a_dropped_letter_is_gone_and_its_key_goes_on,
+        a_letter_to_transform_anew_forgets_its_messages,
+        letters_are_chosen_by_their_age,
         a_request_reaches_only_what_it_names;
     listing:
         counts_add_up,

@@ -31,7 +31,7 @@ fn an_address_names_the_sink_and_the_route() {
         let SinkConfig::Http(sink) = &http.sinks["http"] else { panic!("not http") };
         assert_eq!((sink.url.as_str(), route(&http)), (url, path));
     }
-    assert!(matches!(to("stdout:").unwrap().sinks["stdout"], SinkConfig::Stdout));
+    assert!(matches!(to("stdout:").unwrap().sinks["stdout"], SinkConfig::Stdout { .. }));
 }
 
 #[test]

@@ -143,6 +143,7 @@ fn a_wrong_sink_is_found_where_it_stands() {
             "sink.out.sign.secret",
         ),
         ("type = \"http\"\nurl = \"http://a\"\nsign = {}", "C004", 8, 8, "sink.out.sign"),
+        ("type = \"stdout\"\nas = \"redis\"", "C013", 7, 6, "sink.out.as"),
         ("type = \"stdout\"\nurl = \"x\"", "C003", 7, 1, "sink.out.url"),
     ];
     for (lines, code, number, column, path) in table {

@@ -32,7 +32,7 @@ pub fn run(
                 generation
             }
         };
-        results.extend(run_suite(&*generation, suite)?);
+        results.extend(run_loaded(&*generation, suite)?);
     }
     Ok(results)
 }
@@ -72,14 +72,18 @@ fn load(
     loaded.map_err(|error| PluginError { what: format!("{}: {}", suite.file, error.what), ..error })
 }
 
-fn run_suite(generation: &dyn Generation, suite: &Suite) -> Result<Vec<CaseResult>, PluginError> {
+/// Runs the cases of `suite`, whose configuration `generation` was loaded with.
+///
+/// # Errors
+/// When no instance can be made.
+pub fn run_loaded(generation: &dyn Generation, suite: &Suite) -> Result<Vec<CaseResult>, PluginError> {
     let behind = run_all(generation, suite)?;
     let mut results = Vec::with_capacity(suite.cases.len());
     for (case, behind) in suite.cases.iter().zip(behind) {
         let (answer, duration) = run_alone(generation, case)?;
         let found = outcome(&answer, &case.event);
         let detail = match &answer {
-            Answer::Fault(fault) => Some(fault.detail.clone()),
+            Answer::Fault(fault) | Answer::Failing(fault) => Some(fault.detail.clone()),
             Answer::Verdict(_) => None,
         };
         let compared = match &case.expected {

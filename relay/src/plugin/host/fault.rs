@@ -1,8 +1,6 @@
 //! What a guest's failure was, in words for the operator.
 
-use std::fmt::Write as _;
-
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use crate::plugin::Fault;
 
@@ -23,6 +21,9 @@ pub(super) const OUTPUT: &str = "P124";
 pub(super) const MESSAGE: &str = "P125";
 /// No instance could be made of a build that was fine when it was loaded.
 pub(super) const INSTANCE: &str = "P126";
+
+/// The plugin failed on nearly every event, and is not asked for a while.
+pub(super) const FAILING: &str = "P127";
 
 /// Frames of a guest's backtrace that an operator gets to see.
 const FRAMES: usize = 8;
@@ -73,15 +74,25 @@ pub(super) fn cause(error: &wasmtime::Error) -> String {
 fn backtrace(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
     let mut text = String::new();
-    for (index, frame) in backtrace.frames().iter().take(FRAMES).enumerate() {
-        let separator = if index == 0 { " at " } else { " < " };
-        let symbol = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
-        let name = symbol.or_else(|| frame.func_name().map(str::to_owned));
-        // Writing to a String does not fail.
-        let _ = match name {
-            Some(name) => write!(text, "{separator}{}", printable(&name, LONGEST_NAME)),
-            None => write!(text, "{separator}function {}", frame.func_index()),
-        };
+    let frames = backtrace.frames().iter().map(name_of).skip_while(|name| is_of_panics(name));
+    for (index, name) in frames.take(FRAMES).enumerate() {
+        text.push_str(if index == 0 { " at " } else { " < " });
+        text.push_str(&printable(&name, LONGEST_NAME));
     }
     text
+}
+
+fn name_of(frame: &FrameInfo) -> String {
+    let symbol = frame.symbols().first().and_then(|symbol| symbol.name());
+    let name = symbol.or_else(|| frame.func_name());
+    // Without the hash that Rust ends its own names with; other names stay as they are.
+    let readable = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
+    name.map_or_else(|| format!("function {}", frame.func_index()), readable)
+}
+
+/// How Rust panics takes up to ten frames, and says nothing of where.
+fn is_of_panics(name: &str) -> bool {
+    let panics =
+        ["core::panicking::", "std::panicking::", "std::sys::", "rust_panic", "panic_unwind", "__rust"];
+    panics.iter().any(|it| name.contains(it)) || name.contains("panic_handler")
 }

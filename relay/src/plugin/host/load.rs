@@ -143,7 +143,7 @@ impl PluginHost {
         })
     }
 
-    fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
+    pub(super) fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
         let mut loaded = self.link(config, build)?;
         let version = introduce(&loaded)?.version;
         loaded.identity = Arc::new(Identity { version, ..(*loaded.identity).clone() });

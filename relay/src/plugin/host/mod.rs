@@ -7,6 +7,7 @@
 
 mod build;
 mod cache;
+mod circuit;
 mod compiler;
 mod components;
 mod config;

@@ -5,6 +5,7 @@ mod ddl;
 mod failure;
 mod flush;
 mod inspect;
+mod newest;
 mod page;
 mod place;
 mod reader;
@@ -17,4 +18,5 @@ mod source;
 
 pub use config::PostgresSourceConfig;
 pub use ddl::{ddl, grants};
+pub use newest::newest;
 pub use source::PostgresSource;

@@ -182,6 +182,11 @@ impl Statements {
             .then(Part::Probe, &probe)
     }
 
+    /// The newest rows, newest first.
+    pub(super) fn newest(&self, count: usize) -> String {
+        self.fill(include_str!("newest.sql")).replace("{limit}", &count.to_string())
+    }
+
     fn fill(&self, template: &str) -> String {
         template
             .replace("{columns}", &self.columns)

@@ -149,6 +149,11 @@ where
 
 /// The statement that reads the rows behind a sequence.
 pub(super) fn page_statement(config: &SqliteSourceConfig) -> AssertSqlSafe<String> {
+    AssertSqlSafe(columns_of(config, include_str!("page.sql")))
+}
+
+/// `statement` with the names of this table.
+pub(super) fn columns_of(config: &SqliteSourceConfig, statement: &str) -> String {
     let names = &config.columns;
     let mut columns = vec![
         &names.sequence,
@@ -160,12 +165,10 @@ pub(super) fn page_statement(config: &SqliteSourceConfig) -> AssertSqlSafe<Strin
     ];
     columns.extend(names.headers.iter().chain(&names.occurred_at).chain(&names.attributes));
     let columns = columns.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
-    AssertSqlSafe(
-        include_str!("page.sql")
-            .replace("{columns}", &columns)
-            .replace("{sequence}", &identifier(&names.sequence))
-            .replace("{table}", &identifier(&config.table)),
-    )
+    statement
+        .replace("{columns}", &columns)
+        .replace("{sequence}", &identifier(&names.sequence))
+        .replace("{table}", &identifier(&config.table))
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ mod config;
 mod ddl;
 mod failure;
 mod inspect;
+mod newest;
 mod rows;
 mod source;
 
 pub use config::SqliteSourceConfig;
 pub use ddl::ddl;
+pub use newest::newest;
 pub use source::SqliteSource;

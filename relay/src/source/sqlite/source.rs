@@ -54,21 +54,8 @@ impl SqliteSource {
 
     async fn connect(&mut self, start: Start) -> Result<Position, SourceError> {
         self.reader = None;
-        if !self.config.path.exists() {
-            return Err(refused(
-                FILE,
-                format!("there is no file {}", self.config.path.display()),
-                "correct the path, or create the database with the script of `relay init`",
-            ));
-        }
-        let mut connection = SqliteConnectOptions::new()
-            .filename(&self.config.path)
-            .read_only(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .disable_statement_logging()
-            .connect()
-            .await
-            .map_err(|error| classify("opening the file", error))?;
+        let mut connection =
+            read_only(&self.config)?.connect().await.map_err(|error| classify("opening the file", error))?;
         let highest = inspect(&mut connection, &self.config).await?;
         let after = place(start, highest)?;
         let statement = page_statement(&self.config).0.into();
@@ -132,6 +119,22 @@ impl Reader {
         self.after = last;
         Ok(Some(ReadBatch { events: batch, within: BASE.to_owned(), end: position(last) }))
     }
+}
+
+/// How the file is opened, which must be there.
+pub(super) fn read_only(config: &SqliteSourceConfig) -> Result<SqliteConnectOptions, SourceError> {
+    if !config.path.exists() {
+        return Err(refused(
+            FILE,
+            format!("there is no file {}", config.path.display()),
+            "correct the path, or create the database with the script of `relay init`",
+        ));
+    }
+    Ok(SqliteConnectOptions::new()
+        .filename(&config.path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging())
 }
 
 fn place(start: Start, highest: u64) -> Result<u64, SourceError> {

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::KeyId;
 
 use super::lane::{Lane, matches};
 use crate::store::fault::lost;
 use crate::store::{
-    Acquired, Claim, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent, Settlement, Store,
-    StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
+    Settlement, Store, StoreError,
 };
 
 /// A store without durability: what it keeps lives as long as one of its clones.
@@ -26,7 +25,17 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     lanes: BTreeMap<LaneId, Lane>,
-    requests: Vec<(LaneId, DeadFilter)>,
+    requests: Vec<Request>,
+    next_request: u64,
+}
+
+/// What an operator asked of one lane.
+#[derive(Debug)]
+struct Request {
+    number: u64,
+    lane: LaneId,
+    filter: DeadFilter,
+    action: DeadAction,
 }
 
 impl MemoryStore {
@@ -100,24 +109,24 @@ impl Store for MemoryStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests } = &mut *state;
-            if requests.iter().all(|(of, _)| of != lane) {
-                return Ok(Vec::new());
+            let State { lanes, requests, .. } = &mut *state;
+            if requests.iter().all(|request| request.lane != *lane) {
+                return Ok(Applied::default());
             }
             let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease.term))?;
             row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease.term))?;
-            let mut revived = Vec::new();
-            requests.retain(|(of, filter)| {
-                if of == lane {
-                    revived.extend(row.revive(filter));
+            let mut applied = Applied::default();
+            for request in requests.extract_if(.., |request| request.lane == *lane) {
+                match request.action {
+                    DeadAction::Drop => applied.dropped.extend(row.drop_dead(&request.filter)),
+                    action => applied.parked.extend(row.revive(&request.filter, &action, request.number)),
                 }
-                of != lane
-            });
+            }
             row.advance(lease);
-            Ok(revived)
+            Ok(applied)
         })
     }
 
@@ -152,15 +161,21 @@ impl Store for MemoryStore {
         })
     }
 
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests } = &mut *state;
+            let State { lanes, requests, next_request } = &mut *state;
             let mut asked = 0;
             for (id, row) in lanes.iter().filter(|(id, _)| matches(filter, id)) {
                 let count = row.dead(id, filter).count() as u64;
                 if count > 0 {
-                    requests.push((id.clone(), filter.clone()));
+                    *next_request += 1;
+                    let (lane, filter, action) = (id.clone(), filter.clone(), action.clone());
+                    requests.push(Request { number: *next_request, lane, filter, action });
                     asked += count;
                 }
             }

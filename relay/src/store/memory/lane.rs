@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    Acquired, Claim, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder, LaneId, LaneRecord,
-    LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement,
+    Acquired, Claim, DeadAction, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder, LaneId,
+    LaneRecord, LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement,
 };
 
 /// The longest wait kept: an `Instant` can't be moved by more than the clock's range.
@@ -47,6 +47,7 @@ struct Held {
     code: String,
     detail: String,
     generation: Vec<String>,
+    rerun: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,7 @@ fn matches_event(filter: &DeadFilter, held: &Held) -> bool {
         && filter.event_id.as_ref().is_none_or(|it| *it == held.event.id)
         && filter.aggregate_id.as_ref().is_none_or(|it| *it == held.event.aggregate_id)
         && filter.code.as_ref().is_none_or(|it| *it == held.code)
+        && filter.dead_before.is_none_or(|it| matches!(held.state, State::Dead(at) if at < it))
 }
 
 impl Lane {
@@ -231,6 +233,7 @@ impl Lane {
             code,
             detail,
             generation: held.generation.clone(),
+            rerun: None,
         };
         self.held.insert(place, row);
     }
@@ -270,11 +273,18 @@ impl Lane {
     }
 
     /// Turns the dead letters that match into events to send again; the first of each key is due at once.
-    pub(super) fn revive(&mut self, filter: &DeadFilter) -> Vec<KeyId> {
+    pub(super) fn revive(&mut self, filter: &DeadFilter, action: &DeadAction, number: u64) -> Vec<KeyId> {
         let mut revived = Vec::new();
         for (place, held) in self.held.iter_mut().filter(|(_, held)| matches_event(filter, held)) {
             held.state = State::Blocked;
             held.attempts = 0;
+            if *action != DeadAction::Retry {
+                (held.rerun, held.messages) = (Some(number), None);
+                held.delivered.clear();
+            }
+            if let DeadAction::Replace(payload) = action {
+                held.event.payload = Some(payload.clone());
+            }
             revived.push(place.clone());
         }
         for place in &revived {
@@ -285,6 +295,23 @@ impl Lane {
             }
         }
         revived.into_iter().map(|(key, ..)| key).collect()
+    }
+
+    /// Forgets the dead letters that match; what waited behind them moves up.
+    pub(super) fn drop_dead(&mut self, filter: &DeadFilter) -> Vec<KeyId> {
+        let dropped: Vec<Place> = self
+            .held
+            .iter()
+            .filter(|(_, held)| matches_event(filter, held))
+            .map(|(place, _)| place.clone())
+            .collect();
+        for place in &dropped {
+            self.held.remove(place);
+            self.places.remove(&place.2);
+        }
+        let keys: Vec<KeyId> = dropped.into_iter().map(|(key, ..)| key).collect();
+        keys.iter().for_each(|key| self.promote(*key, false));
+        keys
     }
 
     pub(super) fn due(&self, limit: usize) -> Vec<ParkedEvent> {
@@ -307,6 +334,7 @@ impl Lane {
                 messages: held.messages.clone(),
                 delivered: held.delivered.clone(),
                 attempts: held.attempts,
+                rerun: held.rerun,
             })
             .collect()
     }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    Acquired, Claim, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent, Settlement, Store,
-    StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
+    Settlement, Store, StoreError,
 };
 
 /// A store in one schema of a Postgres database.
@@ -99,7 +98,7 @@ impl Store for PostgresStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(self.session.at_home(requests::apply_requests(&self.session, lane, lease)))
     }
 
@@ -116,7 +115,11 @@ impl Store for PostgresStore {
         Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
     }
 
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
-        Box::pin(self.session.at_home(requests::request_retry(&self.session, filter)))
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.session.at_home(requests::request(&self.session, filter, action)))
     }
 }

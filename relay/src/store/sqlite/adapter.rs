@@ -4,13 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    Acquired, Claim, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent, Settlement, Store,
-    StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
+    Settlement, Store, StoreError,
 };
 
 /// A store in tables prefixed `relay_` of an SQLite file, usually the application's own.
@@ -91,7 +90,7 @@ impl Store for SqliteStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(self.session.at_home(requests::apply_requests(&self.session, lane, lease)))
     }
 
@@ -108,7 +107,11 @@ impl Store for SqliteStore {
         Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
     }
 
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
-        Box::pin(self.session.at_home(requests::request_retry(&self.session, filter)))
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.session.at_home(requests::request(&self.session, filter, action)))
     }
 }

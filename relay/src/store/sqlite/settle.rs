@@ -52,7 +52,7 @@ pub(super) async fn settle(
 }
 
 /// A list as one value: SQLite has no arrays.
-fn json(list: &impl serde::Serialize) -> Result<String, StoreError> {
+pub(super) fn json(list: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(list)
         .map_err(|error| store_error(Cause::Rejected, format!("a list can't be written: {error}"), None))
 }

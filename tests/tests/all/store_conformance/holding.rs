@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use relay::store::{DeadFilter, HeldEvent, HeldState, RetryResult, Settlement};
+use relay::store::{DeadAction, DeadFilter, HeldEvent, HeldState, RetryResult, Settlement};
 use relay_engine::event::OwnedEvent;
 
 use super::place::Place;
@@ -154,8 +154,8 @@ pub(crate) async fn a_dead_letter_of_a_parked_key_takes_what_waits_behind_it(pla
         .await;
     assert_eq!((owner.due().await, owner.dead().await), (vec![5, 8], vec![1, 2, 4, 9, 13, 14]));
     let filter = DeadFilter { aggregate_id: Some("a".to_owned()), ..DeadFilter::default() };
-    owner.store.request_retry(&filter).await.unwrap();
-    assert_eq!(owner.store.apply_requests(&owner.lane, &mut owner.lease).await.unwrap().len(), 5);
+    owner.store.request(&filter, &DeadAction::Retry).await.unwrap();
+    assert_eq!(owner.store.apply_requests(&owner.lane, &mut owner.lease).await.unwrap().letters(), 5);
     for next in [1, 2, 4, 13, 14] {
         assert!(owner.due().await.contains(&next), "the key as a whole, in its order");
         owner.settle(parking(retrying(vec![done(next, "a")]))).await;

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use relay::store::{DeadFilter, HeldEvent, HeldState, LaneId, Settlement};
+use relay::store::{DeadAction, DeadFilter, HeldEvent, HeldState, LaneId, Settlement};
 
 use super::place::Place;
 use super::sample::{LATER, Owner, event, failure, held, id, lane, message, position, take};
@@ -84,7 +84,11 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
         let found = store.dead(&filter, 10, 0).await.unwrap();
         let found: Vec<_> = found.iter().map(|it| (it.lane.sink.as_str(), it.event.sequence)).collect();
         assert_eq!(found, expected, "{filter:?}");
-        assert_eq!(store.request_retry(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
+        assert_eq!(
+            store.request(&filter, &DeadAction::Retry).await.unwrap(),
+            expected.len() as u64,
+            "{filter:?}"
+        );
     }
 }
 

@@ -148,7 +148,7 @@ impl Owner {
     }
 
     pub(crate) async fn apply(&mut self) -> u64 {
-        self.store.apply_requests(&self.lane, &mut self.lease).await.unwrap().len() as u64
+        self.store.apply_requests(&self.lane, &mut self.lease).await.unwrap().letters() as u64
     }
 
     /// Sequences of what is due.

@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS held (
     held_at timestamptz NOT NULL,
     dead_at timestamptz,
     request bigint,
+    rerun bigint,
     PRIMARY KEY (event_id, pipeline, sink),
     CHECK ((state = 'parked') = (next_at IS NOT NULL)),
     CHECK ((state = 'dead') = (dead_at IS NOT NULL))
@@ -70,8 +71,11 @@ CREATE TABLE IF NOT EXISTS request (
     event_id text,
     aggregate_id text,
     code text,
+    dead_before bigint,
+    action text NOT NULL CHECK (action IN ('retry', 'rerun', 'drop')),
+    payload bytea,
     requested_at timestamptz NOT NULL,
-    revived bigint NOT NULL DEFAULT 0,
+    letters bigint NOT NULL DEFAULT 0,
     done_at timestamptz
 );
 

@@ -46,6 +46,7 @@ CREATE TABLE relay_held (
     held_at INTEGER NOT NULL,
     dead_at INTEGER,
     request INTEGER,
+    rerun INTEGER,
     PRIMARY KEY (event_id, pipeline, sink),
     CHECK ((state = 'parked') = (next_at IS NOT NULL)),
     CHECK ((state = 'dead') = (dead_at IS NOT NULL))
@@ -69,8 +70,11 @@ CREATE TABLE relay_request (
     event_id TEXT,
     aggregate_id TEXT,
     code TEXT,
+    dead_before INTEGER,
+    action TEXT NOT NULL CHECK (action IN ('retry', 'rerun', 'drop')),
+    payload BLOB,
     requested_at INTEGER NOT NULL,
-    revived INTEGER NOT NULL DEFAULT 0,
+    letters INTEGER NOT NULL DEFAULT 0,
     done_at INTEGER
 ) STRICT;
 

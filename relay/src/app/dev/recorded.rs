@@ -1,0 +1,39 @@
+//! The newest events of an outbox.
+
+use relay_engine::event::{Event, EventBatch};
+
+use crate::app::AppError;
+use crate::config::SourceAdapter;
+use crate::plugin::golden::EventRow;
+
+/// The newest `count` events that `source` (its name) holds, oldest first.
+pub(super) async fn newest(
+    source: &str,
+    adapter: &SourceAdapter,
+    count: usize,
+) -> Result<Vec<EventRow>, AppError> {
+    let events: EventBatch = match adapter {
+        #[cfg(feature = "postgres")]
+        SourceAdapter::Postgres(config) => crate::source::postgres::newest(config, count).await?,
+        #[cfg(feature = "sqlite")]
+        SourceAdapter::Sqlite(config) => crate::source::sqlite::newest(config, count).await?,
+    };
+    Ok(events.iter().map(|event| row(source, event)).collect())
+}
+
+fn row(source: &str, event: Event<'_>) -> EventRow {
+    EventRow {
+        id: event.id().to_owned(),
+        source: source.to_owned(),
+        sequence: event.sequence(),
+        aggregate_type: event.aggregate_type().to_owned(),
+        aggregate_id: event.aggregate_id().to_owned(),
+        event_type: event.event_type().to_owned(),
+        content_type: event.content_type().map(str::to_owned),
+        payload: event.payload().map(<[u8]>::to_vec),
+        headers: event.headers().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+        attributes: event.attributes().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        occurred_at: event.occurred_at(),
+        attempt: event.attempt(),
+    }
+}

@@ -1,0 +1,467 @@
+//! The loop: saves, builds, swaps and what is seen of them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::author::Author;
+use super::embedded::{Embedded, SOURCE};
+use super::files::{Files, Hints};
+use super::news::{Differing, Fate, Live, News, Parts};
+use super::process::{self, RelayProcess, Seen, What};
+use super::project::Project;
+use super::replay::{self, Judged};
+use super::{DevOptions, Subject, recorded};
+use crate::app::AppError;
+use crate::app::signals::Signals;
+use crate::config::{Config, SourceAdapter};
+use crate::plugin::build::{self, BuildError, Built};
+use crate::plugin::host::PluginHost;
+use crate::plugin::{Generation, PluginError, PluginErrors};
+
+/// How often files are looked at without a hint.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// An editor writes several files in one save; the pause gathers them.
+const GATHER: Duration = Duration::from_millis(15);
+
+/// The embedded outbox gets an event this often: enough for a swap to be seen at once, slow enough for a log.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Files of one plugin, with what runs of it.
+struct Watched {
+    project: Project,
+    files: Files,
+    /// The newest build that works.
+    running: Option<Arc<dyn Generation>>,
+    building: bool,
+    swap: Option<Swap>,
+}
+
+/// A build on its way into the running relay.
+struct Swap {
+    saved: Instant,
+    in_place: Instant,
+    loaded: Option<(Instant, String)>,
+    taken: Option<Instant>,
+}
+
+/// A build that ended.
+struct Ended {
+    plugin: usize,
+    saved: Instant,
+    built: Result<(Built, Instant, Result<Judged, PluginError>), BuildError>,
+}
+
+struct Session<'n> {
+    host: Arc<PluginHost>,
+    plugins: Vec<Watched>,
+    sources: BTreeMap<String, SourceAdapter>,
+    last: usize,
+    author: Option<Author>,
+    /// The running relay reads: what is written now has to wait for nothing.
+    reading: bool,
+    builds: JoinSet<()>,
+    ended: UnboundedSender<Ended>,
+    /// What was told of the relay since the last build: each line once.
+    told: HashSet<String>,
+    news: &'n mut dyn FnMut(News),
+}
+
+/// Builds, runs and watches until a signal, telling `news` what an author wants to see.
+///
+/// # Errors
+/// When a part can't start: a first build that fails, a configuration without a plugin whose source is at hand, or a
+/// relay that ends by itself.
+pub async fn dev(options: DevOptions, news: &mut dyn FnMut(News)) -> Result<(), AppError> {
+    let mut signals = Signals::listen()?;
+    let captured = process::capture();
+    let (file, projects, sources, author, _embedded) = match options.subject {
+        Subject::Crate(dir) => {
+            let (embedded, author) = Embedded::prepare(&dir).await?;
+            let config =
+                crate::config::load(&embedded.config, &|_| None).map_err(|found| own_mistake(&found))?;
+            let projects = vec![embedded.project.clone()];
+            (embedded.config.clone(), projects, adapters(&config), Some(author), Some(embedded))
+        }
+        Subject::Configuration { file, config } => {
+            let projects = Project::all(&config);
+            if projects.is_empty() {
+                return Err(no_sources(&file));
+            }
+            (file, projects, adapters(&config), None, None)
+        }
+    };
+    let (ended, ends) = unbounded_channel();
+    let plugins = projects.into_iter().map(|project| Watched {
+        files: Files::of(&project.dir),
+        project,
+        running: None,
+        building: false,
+        swap: None,
+    });
+    let mut session = Session {
+        host: Arc::new(PluginHost::new()?),
+        plugins: plugins.collect(),
+        sources,
+        last: options.last,
+        author,
+        reading: false,
+        builds: JoinSet::new(),
+        ended,
+        told: HashSet::new(),
+        news,
+    };
+    session.begin().await?;
+    let relay = RelayProcess::start(&file)?;
+    session.run(relay, captured, ends, &mut signals).await
+}
+
+impl Session<'_> {
+    /// Builds everything once and shows what becomes of the recorded events.
+    async fn begin(&mut self) -> Result<(), AppError> {
+        if let Some(author) = &mut self.author {
+            author.round().await?;
+            author.forget();
+        }
+        let outbox = match &self.author {
+            Some(_) => "SQLite in a temporary folder, written from the golden cases".to_owned(),
+            None => self
+                .sources
+                .iter()
+                .map(|(name, it)| format!("{name} ({})", it.kind()))
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        let plugins = self.plugins.iter().map(|it| (it.project.plugin.name.clone(), it.project.dir.clone()));
+        (self.news)(News::Watching { plugins: plugins.collect(), outbox, last: self.last });
+        for index in 0..self.plugins.len() {
+            let project = self.plugins[index].project.clone();
+            let (lines, mut progress) = unbounded_channel();
+            let building = tokio::task::spawn_blocking(move || {
+                let component = project.plugin.component.clone();
+                build::build_for_development(&project.dir, Some(&component), &mut |line| {
+                    // Shown while it lasts; nobody listens to the rest.
+                    let _ = lines.send(line.to_owned());
+                })
+            });
+            while let Some(line) = progress.recv().await {
+                (self.news)(News::Progress(line));
+            }
+            building.await.map_err(|error| panicked(&error))??;
+            let judged = self.judge(index).await?;
+            let judged = judged.map_err(|error| AppError::Plugins(PluginErrors(vec![error])))?;
+            let plugin = self.plugins[index].project.plugin.name.clone();
+            let Judged { generation, fates, cases, .. } = judged;
+            let digest = digest_of(&*generation);
+            self.plugins[index].running = Some(generation);
+            (self.news)(News::Started { plugin, digest, fates, cases });
+        }
+        Ok(())
+    }
+
+    /// Runs the newest recorded events through the component in place.
+    async fn judge(&self, index: usize) -> Result<Result<Judged, PluginError>, AppError> {
+        let project = self.plugins[index].project.clone();
+        let recorded = self.recorded(&project).await?;
+        let host = Arc::clone(&self.host);
+        let suites = project.suites().map_err(BuildError::from)?;
+        let judging =
+            tokio::task::spawn_blocking(move || replay::judge(&host, &project, &recorded, &suites, None));
+        judging.await.map_err(|error| panicked(&error))
+    }
+
+    async fn recorded(&self, project: &Project) -> Result<Vec<crate::plugin::golden::EventRow>, AppError> {
+        let Some(source) = &project.source else { return Ok(Vec::new()) };
+        let Some(adapter) = self.sources.get(source) else { return Ok(Vec::new()) };
+        recorded::newest(source, adapter, self.last).await
+    }
+
+    async fn run(
+        &mut self,
+        mut relay: RelayProcess,
+        mut captured: UnboundedReceiver<Seen>,
+        mut ends: UnboundedReceiver<Ended>,
+        signals: &mut Signals,
+    ) -> Result<(), AppError> {
+        let mut hints = Hints::of(self.plugins.iter().map(|it| it.project.dir.as_path()));
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut pace = tokio::time::interval(PACE);
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                _ = signals.next() => {
+                    relay.stop().await;
+                    return Ok(());
+                }
+                () = hints.next() => {
+                    tokio::time::sleep(GATHER).await;
+                    self.look();
+                }
+                _ = look.tick() => self.look(),
+                _ = pace.tick(), if self.reading && self.author.is_some() => {
+                    if let Some(author) = &mut self.author {
+                        author.next().await?;
+                    }
+                }
+                Some(ended) = ends.recv() => self.built(ended).await?,
+                Some(seen) = captured.recv() => self.saw(seen).await?,
+                Some(seen) = relay.seen.recv() => {
+                    if matches!(seen.what, What::Ended) {
+                        return Err(AppError::Disproved("the relay ended by itself; its words stand above".to_owned()));
+                    }
+                    self.saw(seen).await?;
+                }
+            }
+        }
+    }
+
+    /// Begins a build of every plugin whose files changed.
+    fn look(&mut self) {
+        for index in 0..self.plugins.len() {
+            let watched = &mut self.plugins[index];
+            if watched.building {
+                continue;
+            }
+            let files = Files::of(&watched.project.dir);
+            let Some((file, modified)) = files.changed_since(&watched.files) else { continue };
+            watched.files = files;
+            watched.building = true;
+            let plugin = watched.project.plugin.name.clone();
+            // A clock that was set meanwhile makes the save look instant, at worst.
+            let age = SystemTime::now().duration_since(modified).unwrap_or_default().min(LOOK_EVERY);
+            (self.news)(News::Saved { plugin, file: shortened(&watched.project.dir, file) });
+            self.build(index, Instant::now().checked_sub(age).unwrap_or_else(Instant::now));
+        }
+    }
+
+    fn build(&mut self, plugin: usize, saved: Instant) {
+        let project = self.plugins[plugin].project.clone();
+        let recorded =
+            project.source.as_ref().and_then(|it| self.sources.get(it).cloned().map(|a| (it.clone(), a)));
+        let old = self.plugins[plugin].running.clone();
+        let (host, ended, last) = (Arc::clone(&self.host), self.ended.clone(), self.last);
+        self.builds.spawn(async move {
+            let own = project.clone();
+            let building = tokio::task::spawn_blocking(move || {
+                let component = own.plugin.component.clone();
+                build::build_for_development(&own.dir, Some(&component), &mut |_| {})
+            });
+            let Ok(built) = building.await else { return };
+            let in_place = Instant::now();
+            let built = match built {
+                Err(error) => Err(error),
+                Ok(built) => {
+                    // Without the recorded events there are still the cases.
+                    let events = match &recorded {
+                        Some((source, adapter)) => {
+                            recorded::newest(source, adapter, last).await.unwrap_or_default()
+                        }
+                        None => Vec::new(),
+                    };
+                    match project.suites() {
+                        Err(error) => Err(error.into()),
+                        Ok(suites) => {
+                            let judging = tokio::task::spawn_blocking(move || {
+                                replay::judge(&host, &project, &events, &suites, old.as_deref())
+                            });
+                            let Ok(judged) = judging.await else { return };
+                            Ok((built, in_place, judged))
+                        }
+                    }
+                }
+            };
+            // The session that listened has ended.
+            let _ = ended.send(Ended { plugin, saved, built });
+        });
+    }
+
+    /// A build ended: tells what differs, and expects the relay to take it.
+    async fn built(&mut self, ended: Ended) -> Result<(), AppError> {
+        let Ended { plugin: index, saved, built } = ended;
+        let watched = &mut self.plugins[index];
+        watched.building = false;
+        let plugin = watched.project.plugin.name.clone();
+        let running = watched.running.as_deref().map(digest_of);
+        let (in_place, judged) = match built {
+            Err(error) => {
+                let (code, words) = (error.code(), error.to_string());
+                let words = words.strip_prefix(&format!("{code}: ")).unwrap_or(&words).to_owned();
+                (self.news)(News::Failed { plugin, running, code, words });
+                return Ok(());
+            }
+            Ok((_, _, Err(error))) => {
+                let words = format!("{}\n{}", error.what, error.remedy);
+                (self.news)(News::Failed { plugin, running, code: error.code, words });
+                return Ok(());
+            }
+            Ok((_, in_place, Ok(judged))) => (in_place, judged),
+        };
+        let from = running.unwrap_or_default();
+        let differing = differing(&judged.before, &judged.fates);
+        let to = digest_of(&*judged.generation);
+        let (same, compared) = (from == to, judged.fates.len());
+        watched.running = Some(judged.generation);
+        if same && judged.cases.iter().all(|it| it.outcome.is_pass()) {
+            (self.news)(News::Unchanged { plugin });
+            return Ok(());
+        }
+        // The relay may have been faster than the comparison.
+        let swap =
+            watched.swap.take().filter(|it| it.loaded.as_ref().is_some_and(|(_, digest)| *digest == to));
+        let swap = swap.map_or(Swap { saved, in_place, loaded: None, taken: None }, |it| Swap {
+            saved,
+            in_place,
+            ..it
+        });
+        watched.swap = (!same).then_some(swap);
+        self.told.clear();
+        let took = in_place.saturating_duration_since(saved);
+        let cases = judged.cases;
+        (self.news)(News::Built { plugin, from, to, took, compared, differing, cases });
+        self.tell_swap(index, None).await
+    }
+
+    /// Something was seen of the running relay.
+    async fn saw(&mut self, seen: Seen) -> Result<(), AppError> {
+        let Seen { at, what } = seen;
+        match what {
+            What::Loaded { plugin, digest } => {
+                let Some(index) = self.plugins.iter().position(|it| it.project.plugin.name == plugin) else {
+                    return Ok(());
+                };
+                let watched = &mut self.plugins[index];
+                let swap = watched.swap.take().unwrap_or(Swap {
+                    saved: at,
+                    in_place: at,
+                    loaded: None,
+                    taken: None,
+                });
+                watched.swap = Some(Swap { loaded: Some((at, digest)), taken: None, ..swap });
+            }
+            What::Taken => {
+                for index in 0..self.plugins.len() {
+                    let Some(swap) = &mut self.plugins[index].swap else { continue };
+                    if swap.loaded.is_some() && swap.taken.is_none() {
+                        swap.taken = Some(at);
+                        // What the new build makes is seen at once.
+                        if let Some(author) = &mut self.author {
+                            author.round().await?;
+                        }
+                        self.tell_swap(index, None).await?;
+                    }
+                }
+            }
+            What::Refused { plugin, words } => {
+                let running = self.running(&plugin);
+                self.line(
+                    "error".to_owned(),
+                    plugin,
+                    format!("refused by the running relay: {words}; {running} goes on"),
+                );
+            }
+            What::Message { event } => {
+                if let Some(author) = &mut self.author {
+                    author.arrived(&event, at);
+                }
+                for index in 0..self.plugins.len() {
+                    self.tell_swap(index, Some(at)).await?;
+                }
+            }
+            What::Line { level, who, words } => self.line(level, who, words),
+            What::Reading => self.reading = true,
+            What::Ended => {}
+        }
+        Ok(())
+    }
+
+    /// Tells of a swap once all of it is known: the comparison is shown, a lane took it, and, where this command writes
+    /// the events, its first message came at `output`.
+    #[expect(clippy::unused_async, reason = "called where swaps are told between awaits")]
+    async fn tell_swap(&mut self, index: usize, output: Option<Instant>) -> Result<(), AppError> {
+        let writes = self.author.is_some();
+        let watched = &mut self.plugins[index];
+        let shown = watched.running.as_deref().map(digest_of);
+        let Some(Swap { saved, in_place, loaded: Some((loaded, to)), taken: Some(taken) }) = &watched.swap
+        else {
+            return Ok(());
+        };
+        if shown.as_ref() != Some(to) || (writes && output.is_none_or(|at| at < *taken)) {
+            return Ok(());
+        }
+        let since = |later: Instant, earlier: Instant| later.saturating_duration_since(earlier);
+        let parts = Parts {
+            build: since(*in_place, *saved),
+            load: since(*loaded, *in_place),
+            swap: since(*taken, *loaded),
+            first_output: output.map(|at| since(at, *taken)),
+        };
+        let live = Live {
+            plugin: watched.project.plugin.name.clone(),
+            to: to.clone(),
+            parts,
+            longest_wait: self.author.as_mut().map(Author::take_longest),
+        };
+        watched.swap = None;
+        (self.news)(News::Live(live));
+        Ok(())
+    }
+
+    fn running(&self, plugin: &str) -> String {
+        let found = self.plugins.iter().find(|it| it.project.plugin.name == plugin);
+        found.and_then(|it| it.running.as_deref()).map_or_else(|| "the old build".to_owned(), digest_of)
+    }
+
+    fn line(&mut self, level: String, who: String, words: String) {
+        if self.told.insert(format!("{who}: {words}")) {
+            (self.news)(News::Relay { level, who, words });
+        }
+    }
+}
+
+/// What the running relay shows of a build, too.
+fn digest_of(generation: &dyn Generation) -> String {
+    generation.identity().short_digest().to_owned()
+}
+
+/// What comes out differently, of the events that went through both.
+fn differing(before: &[Fate], after: &[Fate]) -> Vec<Differing> {
+    let old = |fate: &Fate| before.iter().find(|it| it.event.id == fate.event.id);
+    let pairs = after.iter().filter_map(|fate| old(fate).map(|it| (it, fate)));
+    pairs
+        .filter(|(before, after)| before.outcome != after.outcome)
+        .map(|(before, after)| Differing { before: before.outcome.clone(), after: after.clone() })
+        .collect()
+}
+
+fn adapters(config: &Config) -> BTreeMap<String, SourceAdapter> {
+    config.sources.iter().map(|(name, it)| (name.clone(), it.adapter.clone())).collect()
+}
+
+fn shortened(dir: &std::path::Path, file: PathBuf) -> PathBuf {
+    file.strip_prefix(dir).map(PathBuf::from).unwrap_or(file)
+}
+
+fn panicked(error: &tokio::task::JoinError) -> AppError {
+    AppError::Disproved(format!("a build ended by a bug in the relay: {error}"))
+}
+
+fn own_mistake(found: &[crate::config::Diagnostic]) -> AppError {
+    let words: Vec<_> = found.iter().map(|it| it.message.clone()).collect();
+    AppError::Disproved(format!("the configuration of the outbox {SOURCE} is wrong: {}", words.join("; ")))
+}
+
+fn no_sources(file: &std::path::Path) -> AppError {
+    AppError::Refused {
+        code: "P173",
+        what: format!("no plugin of {} has its source beside its component", file.display()),
+        remedy:
+            "keep the crate of plugins/hello.wasm in plugins/hello, or point component at hello/hello.wasm; \
+                 relay plugin new begins one"
+                .to_owned(),
+    }
+}

@@ -1,0 +1,243 @@
+//! `relay dev`: an author saves, and sees at once what becomes of events, while they flow.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use relay_tests::journal::create_outbox;
+use relay_tests::stack::shared_postgres;
+use relay_tests::stack::tools::workspace;
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::author::{assert_ends, author, relay, work_folder};
+
+/// Far above what any step takes on a busy machine; the first build compiles the SDK.
+const PATIENCE: Duration = Duration::from_secs(400);
+
+/// Edits in a row, and in a campaign.
+const EDITS: usize = 4;
+const EDITS_OF_CAMPAIGN: usize = 50;
+
+fn edits() -> usize {
+    if std::env::var_os("RELAY_TEST_LONG").is_some() { EDITS_OF_CAMPAIGN } else { EDITS }
+}
+
+/// `relay dev --json`, killed when dropped.
+struct Dev {
+    child: Child,
+    news: Receiver<Value>,
+}
+
+impl Dev {
+    fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    fn start_with(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = author(&relay(), folder);
+        command.args(["dev", "--json"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (sender, news) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        Self { child, news }
+    }
+
+    /// The next news of this kind; the others are passed over.
+    fn wait_for(&self, kind: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while let Ok(news) = self.news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if news["news"] == kind {
+                return news;
+            }
+            seen.push(news.to_string());
+        }
+        panic!("no {kind} came; there were:\n{}", seen.join("\n"));
+    }
+
+    /// SIGTERM, and its exit code.
+    fn stop(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A new plugin in `folder`, under the folder's own name: cargo gives the builds of equal names one place.
+fn new_plugin(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let sdk = workspace().join("plugin-sdk").display().to_string();
+    assert_ends(&author(&relay(), folder).args(["plugin", "new", name, "--sdk", &sdk]).output().unwrap(), 0);
+    folder.join(name)
+}
+
+/// As an editor does: a whole new file in the place of the old one.
+fn save(file: &Path, text: &str) {
+    let beside = file.with_extension("swp");
+    fs::write(&beside, text).unwrap();
+    fs::rename(&beside, file).unwrap();
+}
+
+#[test]
+fn every_save_is_built_compared_and_live_and_broken_ones_stop_nothing() {
+    let hello = new_plugin(&work_folder("saved-often"));
+    let source = hello.join("src/lib.rs");
+    let original = fs::read_to_string(&source).unwrap();
+    let mut dev = Dev::start(&hello);
+    let started = dev.wait_for("started");
+    assert_eq!(started["cases"]["passed"], 3, "{started}");
+    assert_eq!(started["events"].as_array().unwrap().len(), 3, "{started}");
+    let mut running = started["digest"].as_str().unwrap().to_owned();
+    println!(
+        "{:>8} {:>8} {:>8} {:>8} {:>8} {:>12}  (milliseconds)",
+        "build", "load", "swap", "first", "total", "longest wait"
+    );
+    for edit in 0..edits() {
+        let wrong = original.replace("Ok(discard(\"not an order\"))", "Ok(7)");
+        save(&source, &wrong);
+        let failed = dev.wait_for("failed");
+        assert_eq!(
+            (failed["code"].as_str(), failed["running"].as_str()),
+            (Some("P155"), Some(running.as_str()))
+        );
+        assert!(failed["words"].as_str().unwrap().contains("mismatched types"), "{failed}");
+
+        save(&source, &original.replace("not an order", &format!("no order {edit}")));
+        let built = dev.wait_for("built");
+        assert_eq!(built["from"].as_str(), Some(running.as_str()), "{built}");
+        let first = &built["differing"][0];
+        assert_eq!(first["after"]["outcome"][0], format!("discard \"no order {edit}\""), "{built}");
+        assert_eq!(built["cases"]["passed"], 2, "{built}");
+        let live = dev.wait_for("live");
+        assert_eq!(live["to"], built["to"]);
+        running = live["to"].as_str().unwrap().to_owned();
+        let part = |name: &str| live[name].as_f64().unwrap();
+        println!(
+            "{:>8.0} {:>8.0} {:>8.1} {:>8.1} {:>8.0} {:>12.1}",
+            part("build"),
+            part("load"),
+            part("swap"),
+            part("first_output"),
+            part("total"),
+            part("longest_wait")
+        );
+        // The stream never stops: no event waits for cargo, or for a build that fails.
+        assert!(part("longest_wait") < 5_000.0, "{live}");
+    }
+    assert_eq!(dev.stop(), Some(0));
+}
+
+#[test]
+fn a_panic_is_told_with_its_place_and_the_others_go_on() {
+    let hello = new_plugin(&work_folder("panics"));
+    let source = hello.join("src/lib.rs");
+    let original = fs::read_to_string(&source).unwrap();
+    let mut dev = Dev::start(&hello);
+    dev.wait_for("started");
+    let check = "        assert!(event.aggregate_id() != \"order-18\", \"no eighteen\");\n";
+    let at = original.find("        // An event that needs no message").unwrap();
+    save(&source, &format!("{}{check}{}", &original[..at], &original[at..]));
+    let line = 1 + original[..at].matches('\n').count();
+    let told = dev.wait_for("relay");
+    let words = told["words"].as_str().unwrap();
+    assert!(
+        words.contains(&format!("panicked at src/lib.rs:{line}:")) && words.contains("no eighteen"),
+        "{told}"
+    );
+    let built = dev.wait_for("built");
+    let first = &built["differing"][0]["after"];
+    assert_eq!(first["outcome"][0], "fault P120", "{built}");
+    // Orders of others still arrive.
+    dev.wait_for("live");
+    assert_eq!(dev.stop(), Some(0));
+}
+
+/// The recorded events, the running relay and the plugin's settings are those of the configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_configuration_events_come_from_its_database_and_go_to_its_sinks() {
+    let folder = work_folder("configured");
+    let plugin = new_plugin(&folder);
+    let url = shared_postgres().await.unwrap().create_database("dev_configured").await.unwrap();
+    create_outbox(&url).await.unwrap();
+    let mut shop = PgConnection::connect(&url).await.unwrap();
+    let insert = "INSERT INTO outbox (aggregatetype, aggregateid, type, payload, headers) SELECT 'order', \
+                  'order-' || n, 'OrderPlaced', '{\"customer\":{\"email\":\"a@example.org\"}}', '{\"n\":\"1\"}' \
+                  FROM generate_series(1, $1) n";
+    sqlx::query(insert).bind(30).execute(&mut shop).await.unwrap();
+    let component = plugin.join("configured.wasm");
+    let text = CONFIGURED.replace("URL", &url).replace("COMPONENT", &component.display().to_string());
+    fs::write(folder.join("shop.toml"), text).unwrap();
+    tokio::task::block_in_place(|| {
+        let mut dev = Dev::start_with(&folder, &["--config", "shop.toml", "--last", "7"]);
+        let started = dev.wait_for("started");
+        let events = started["events"].as_array().unwrap();
+        assert_eq!(events.len(), 7, "{started}");
+        assert!(events.iter().all(|it| it["outcome"][0] == "message to kafka configured"), "{started}");
+        // The golden cases keep their own configuration.
+        assert_eq!(started["cases"]["passed"], 3, "{started}");
+        let source = plugin.join("src/lib.rs");
+        let original = fs::read_to_string(&source).unwrap();
+        save(&source, &original.replace(".key(event.key())", ".header(\"a\", \"b\")"));
+        let built = dev.wait_for("built");
+        let differing = built["differing"].as_array().unwrap().len();
+        assert_eq!((built["compared"].as_u64(), differing), (Some(7), 7), "{built}");
+        let live = dev.wait_for("live");
+        assert_eq!((&live["to"], &live["first_output"]), (&built["to"], &Value::Null));
+        assert_eq!(dev.stop(), Some(0));
+    });
+}
+
+const CONFIGURED: &str = r#"
+[source.shop]
+type  = "postgres"
+url   = "URL"
+table = "public.outbox"
+start = "beginning"
+
+[sink.events]
+type = "stdout"
+as   = "kafka"
+
+[plugin.mine]
+component = "COMPONENT"
+config    = { topic = "configured" }
+grant     = { events = ["*"] }
+
+[pipeline.orders]
+source  = "shop"
+plugins = ["mine"]
+sinks   = ["events"]
+
+[admin]
+listen = "off"
+"#;
+
+#[test]
+fn a_configuration_without_a_plugins_source_is_told_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[source.shop]\ntype = \"sqlite\"\npath = \"shop.db\"\nstart = \"now\"\n[sink.out]\ntype = \"stdout\"\n\
+                [pipeline.orders]\nsource = \"shop\"\nsinks = [\"out\"]\n";
+    fs::write(folder.path().join("relay.toml"), text).unwrap();
+    let output = author(&relay(), folder.path()).arg("dev").output().unwrap();
+    let (_, err) = assert_ends(&output, 4);
+    assert!(err.starts_with("error[P173]: "), "{err}");
+    let empty = tempfile::tempdir().unwrap();
+    let (_, err) = assert_ends(&author(&relay(), empty.path()).arg("dev").output().unwrap(), 1);
+    assert!(err.starts_with("error[P150]: "), "{err}");
+}
