@@ -36,6 +36,8 @@ pub struct Lane {
     /// Whether `ready` lost its outbox order by what came back from an outage.
     pub(super) ready_unsorted: bool,
     pub(super) in_flight: usize,
+    /// The event furthest in the outbox of which a message was acknowledged.
+    pub(super) furthest: Option<EventAt>,
     pub(super) deliveries: u64,
     pub(super) unknown: u64,
     first_batch: BatchId,
@@ -53,7 +55,7 @@ pub(super) enum Intake {
     Open,
     /// Nothing new comes in; what is in the window is finished.
     Closed,
-    /// Nothing new is sent either; only what is in flight is awaited.
+    /// Nothing new is sent either; what was begun is finished.
     Stopping,
 }
 
@@ -93,6 +95,7 @@ impl Lane {
             ready: VecDeque::new(),
             ready_unsorted: false,
             in_flight: 0,
+            furthest: None,
             deliveries: 0,
             unknown: 0,
             first_batch,
@@ -214,7 +217,8 @@ impl Lane {
         }
     }
 
-    /// Sends nothing more; what is in flight is awaited and settled. Spends no attempt.
+    /// Sends nothing more but what stands before something acknowledged, so that all of that is settled; what is in
+    /// flight is awaited. Spends no attempt.
     pub fn stop(&mut self) {
         self.intake = Intake::Stopping;
     }

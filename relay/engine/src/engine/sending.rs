@@ -28,6 +28,7 @@ impl Lane {
             }
             if let Some(destination) = self.first_attempt(at) {
                 self.watch.answered(destination, false);
+                self.furthest = self.furthest.max(Some(at));
             }
             self.answered(at);
         }
@@ -152,18 +153,18 @@ impl Lane {
 
     /// Hands the next ready messages to the sink.
     pub(super) fn dispatch(&mut self) -> Option<Command> {
-        if !self.circuit.is_closed() || !self.may_send() {
+        if !self.circuit.is_closed() {
             return None;
         }
         self.sort_ready()?;
         let mut messages = Vec::new();
         let mut batch = None;
         while messages.len() < SEND_CHUNK && self.in_flight < self.config.in_flight {
-            let Some(at) = self.ready.front().copied() else { break };
+            let Some((index, at)) = self.next_ready() else { break };
             if batch.is_some_and(|it| it != at.batch) {
                 break;
             }
-            self.ready.pop_front();
+            self.ready.remove(index);
             if self.settle_without_sending(at) {
                 continue;
             }
@@ -172,6 +173,15 @@ impl Lane {
             self.launch(at, limit, &mut messages);
         }
         batch.filter(|_| !messages.is_empty()).map(|batch| Command::Send { batch, messages })
+    }
+
+    /// The next event to send. Once the lane stops, only one that stands before something acknowledged: without it
+    /// that could not be settled and would be sent again.
+    fn next_ready(&self) -> Option<(usize, EventAt)> {
+        let sends = |at: &EventAt| {
+            self.may_send() || self.furthest.is_some_and(|it| *at <= it) && !self.window.is_retry(at.batch)
+        };
+        self.ready.iter().copied().enumerate().find(|(_, at)| sends(at))
     }
 
     /// Restores outbox order after an outage. Where order rests on the order of sending, that has to wait until

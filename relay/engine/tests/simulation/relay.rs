@@ -19,6 +19,7 @@ pub(crate) struct Relay {
 
 /// The events and messages that a batch number stands for.
 pub(crate) struct Live {
+    pub(crate) is_retry: bool,
     pub(crate) events: Vec<usize>,
     /// Whether each event was rendered.
     pub(crate) rendered: Vec<bool>,

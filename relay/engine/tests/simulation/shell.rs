@@ -98,7 +98,7 @@ impl World {
         let events: Vec<_> = (session.read..(session.read + count).min(outbox)).collect();
         session.read += events.len();
         let planned: Vec<_> = events.iter().map(|event| self.outbox.plan(*event)).collect();
-        let live = self.live(&events, &planned);
+        let live = self.live(&events, &planned, false);
         let Some(session) = self.session(relay) else { return false };
         let id = session.lane.batch(now, planned);
         session.live.insert(id, live);
@@ -107,12 +107,12 @@ impl World {
         true
     }
 
-    pub(crate) fn live(&self, events: &[usize], planned: &[PlannedEvent]) -> Live {
+    pub(crate) fn live(&self, events: &[usize], planned: &[PlannedEvent], is_retry: bool) -> Live {
         let rendered: Vec<_> = planned.iter().map(|it| matches!(it.plan, Plan::Send { .. })).collect();
         let sent = events.iter().zip(&rendered).filter(|(_, rendered)| **rendered);
         let messages =
             sent.flat_map(|(event, _)| (0..self.outbox.events[*event].messages).map(|slot| (*event, slot)));
-        Live { events: events.to_vec(), messages: messages.collect(), rendered }
+        Live { is_retry, events: events.to_vec(), messages: messages.collect(), rendered }
     }
 
     /// The answer to a message arrives at its relay, at a later session of it even.
@@ -247,7 +247,10 @@ impl World {
 
     fn check_send(&self, relay: usize, batch: BatchId, flight: &Flight, before: Option<Sent>) -> Checked {
         let Some(session) = &self.relays[relay].session else { return Ok(()) };
-        if session.stopping {
+        let acknowledged = session.sent.iter().filter(|(_, sent)| **sent == Sent::Acknowledged);
+        let furthest = acknowledged.map(|(it, _)| it.0).max();
+        let is_retry = session.live[&batch].is_retry;
+        if session.stopping && (is_retry || furthest.is_none_or(|it| it < flight.event)) {
             return broken("I7 shutdown", format!("{} is sent after the stop", name(flight)));
         }
         match before {
@@ -283,6 +286,24 @@ impl World {
         Ok(())
     }
 
+    /// A stop leaves nothing behind that was acknowledged and will be sent again, unless something is out of order.
+    fn check_clean_stop(&self, relay: usize) -> Checked {
+        let Some(session) = &self.relays[relay].session else { return Ok(()) };
+        let owns = session.lease.term == self.store.lease.term && self.orphans.is_empty();
+        if !owns || session.lane.is_away() || session.lane.is_stuck() {
+            return Ok(());
+        }
+        let settled = |event: usize| event < self.store.settled || self.store.held.contains_key(&event);
+        let open = session.sent.iter().find(|(it, sent)| **sent == Sent::Acknowledged && !settled(it.0));
+        match open {
+            Some(((event, slot), _)) => broken(
+                "I4 repeats",
+                format!("{event}.{slot} was acknowledged, and the clean stop forgets it"),
+            ),
+            None => Ok(()),
+        }
+    }
+
     /// What a relay looks at when the engine has nothing more to do for now.
     fn after_commands(&mut self, relay: usize) -> Checked {
         let Some(session) = self.relays[relay].session.as_mut() else { return Ok(()) };
@@ -311,6 +332,7 @@ impl World {
             return broken("I15 generations", format!("idle with {flying} messages in flight"));
         }
         if session.stopping {
+            self.check_clean_stop(relay)?;
             self.end_session(relay, "stops");
         } else if session.swapping {
             if owns && !session.halted && session.read != self.store.settled {

@@ -123,7 +123,7 @@ impl World {
         let next = next.map(|at| at - store_now);
         let retries: Vec<_> = due.iter().map(|event| self.retry(*event)).collect();
         let planned: Vec<_> = retries.iter().map(|it| it.planned.clone()).collect();
-        let live = self.live(&due, &planned);
+        let live = self.live(&due, &planned, true);
         let Some(session) = self.session(relay) else { return Ok(true) };
         let id = session.lane.retry(now, retries, next);
         session.live.insert(id, live);
