@@ -91,6 +91,13 @@ pub const HOSTILITIES: &[Hostility] = &[
          (call $list (i32.add (local.get $place) (i32.const 40)) (i32.const 160) (i32.const 6))",
     ),
     hostility(
+        "reject",
+        "P161",
+        "(i32.store (local.get $verdict) (i32.const 3))
+         (call $list (i32.add (local.get $verdict) (i32.const 8)) (i32.const 100) (i32.const 4))
+         (call $list (i32.add (local.get $verdict) (i32.const 16)) (i32.const 100) (i32.const 4))",
+    ),
+    hostility(
         "never",
         "P160",
         "(i32.store (local.get $verdict) (i32.const 2))

@@ -11,6 +11,7 @@
 
 mod candidate;
 mod folder;
+mod probation;
 mod stamp;
 mod start;
 mod status;

@@ -53,7 +53,8 @@ impl ReloadTask {
         let mut poll = Instant::now() + POLL_EVERY;
         loop {
             let due = self.plugins.iter().filter_map(Watched::due).min();
-            let next = due.map_or(poll, |due| due.min(poll));
+            let probation = self.plugins.iter().filter_map(Watched::probation_due).min();
+            let next = [due, probation].into_iter().flatten().fold(poll, Instant::min);
             let hinted = tokio::select! {
                 () = cancel.cancelled() => return,
                 () = folders.hinted(), if due.is_none() => true,
@@ -77,6 +78,7 @@ impl ReloadTask {
         }
         let mut changed = false;
         for plugin in &mut self.plugins {
+            changed |= plugin.judge_probation();
             let moved = plugin.has_moved();
             let due = plugin.due().is_some_and(|due| due <= Instant::now());
             if hinted || moved || due {
