@@ -137,6 +137,14 @@ pub fn obliging() -> Result<Vec<u8>, String> {
     component("(drop (call $publish (local.get $verdict) (i32.const 1)))", "", "")
 }
 
+/// A component that takes any configuration and traps on every event.
+///
+/// # Errors
+/// What is wrong with its text.
+pub fn trapping() -> Result<Vec<u8>, String> {
+    made_of(&GUEST.replace("(drop (call $publish (local.get $verdict) (i32.const 1)))", "unreachable"))
+}
+
 /// A component that does this when it is configured.
 ///
 /// # Errors
@@ -156,6 +164,10 @@ pub fn at_start(does: &str) -> Result<Vec<u8>, String> {
 fn component(hostile: &str, configure: &str, more: &str) -> Result<Vec<u8>, String> {
     let text =
         GUEST.replace(";; HOSTILE", hostile).replace(";; CONFIGURE", configure).replace(";; MORE", more);
+    made_of(&text)
+}
+
+fn made_of(text: &str) -> Result<Vec<u8>, String> {
     let told = |error: &dyn std::fmt::Display| format!("{error}");
     let mut module = wat::parse_str(text).map_err(|error| told(&error))?;
     let mut resolve = Resolve::default();
