@@ -4,6 +4,7 @@ mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
 mod error;
+mod hangup;
 mod lanes;
 pub mod outbox;
 mod run;

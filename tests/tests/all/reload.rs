@@ -11,13 +11,14 @@ use crate::shop::Shop;
 
 const LIMIT: Duration = Duration::from_secs(120);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-const SWAPS: u8 = 5;
+const SWAPS: u16 = 5;
 /// Kafka, NATS, HTTP.
 const LANES: usize = 3;
 
 /// Another build: the same code under another digest, by a custom section that every reader skips.
-fn another_build(component: &[u8], number: u8) -> Vec<u8> {
-    [component, &[0, 6, 4, b't', b'e', b's', b't', number]].concat()
+fn another_build(component: &[u8], number: u16) -> Vec<u8> {
+    let [high, low] = number.to_be_bytes();
+    [component, &[0, 7, 4, b't', b'e', b's', b't', high, low]].concat()
 }
 
 /// As build tools do: the watcher must never see half of it.
@@ -67,8 +68,8 @@ impl Builds {
     /// Puts the build of this turn in place, and waits for what has to become of it.
     async fn turn(&self, turn: usize, place: &Path, relay: &Relay) {
         let (round, kind) = (turn / KINDS, turn % KINDS);
-        // Eight builds again and again: most are older ones, and compiled already.
-        let number = u8::try_from(round % 8).unwrap();
+        // Never the build that runs: which one that is depends on what was trusted when a bad one came.
+        let number = u16::try_from(round).unwrap();
         match kind {
             0 => {
                 put(&another_build(&self.good, number), place);
@@ -79,7 +80,7 @@ impl Builds {
                 wait(relay, "is refused", 2 * round + 1).await;
             }
             2 => {
-                put(&[&self.trapping[..], &[0, 6, 4, b't', b'e', b's', b't', number]].concat(), place);
+                put(&another_build(&self.trapping, number), place);
                 wait(relay, "plugin swapped: batches", 2 * round + 2).await;
                 wait(relay, "P115", round + 1).await;
             }
@@ -112,8 +113,8 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 }
 
 /// Puts `turns` builds in place one after the other, good, broken, bad and asking for more than there is, while
-/// writers commit `events` events.
-async fn survives_builds(name: &'static str, turns: usize, events: u64) {
+/// writers are at work.
+async fn survives_builds(name: &'static str, turns: usize, plan: WriterPlan) {
     let shop = Shop::open(name, Window::Standard).await;
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("router.wasm");
@@ -123,7 +124,6 @@ async fn survives_builds(name: &'static str, turns: usize, events: u64) {
     let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
     let mut relay = Relay::start(&settings).await.unwrap();
     relay.wait_for_log("reading", LANES, LIMIT).await.unwrap();
-    let plan = WriterPlan { events, pause: Duration::from_millis(5), ..WriterPlan::default() };
     let writers = Writers::start(&shop.url, &plan);
     let mut early = relay.usage();
     let start = Instant::now();
@@ -155,14 +155,17 @@ const MOST_GROWN: u64 = 64 << 10;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn builds_of_every_kind_in_turn_lose_repeat_and_reorder_nothing() {
-    survives_builds("builds", 12, 8_000).await;
+    let plan = WriterPlan { events: 8_000, pause: Duration::from_millis(5), ..WriterPlan::default() };
+    survives_builds("builds", 12, plan).await;
 }
 
 /// The long campaign: `./tests/run --long`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_builds_of_every_kind_lose_repeat_and_reorder_nothing() {
     if std::env::var_os("RELAY_TEST_LONG").is_some() {
-        survives_builds("builds-long", 1_000, 400_000).await;
+        // Writing has to last as long as the builds.
+        let plan = WriterPlan { events: 400_000, pause: Duration::from_millis(20), ..WriterPlan::default() };
+        survives_builds("builds-long", 1_000, plan).await;
     }
 }
 
@@ -185,7 +188,7 @@ async fn kills_during_a_reload_lose_nothing_and_keep_the_order() {
         let more = shop.receiver.count() as u64 + 100;
         shop.wait_for_requests(more, &mut relay, LIMIT).await;
         let log = std::fs::read_to_string(relay.folder().join("relay.log")).unwrap();
-        put(&another_build(&good, u8::try_from(kill).unwrap()), &place);
+        put(&another_build(&good, u16::try_from(kill).unwrap()), &place);
         // Killed before the build is read, when it has just been handed to the lanes, and once a lane has it.
         let until = ["", "plugin swapped: batches", "plugin swapped: router"][kill % 3];
         if !until.is_empty() {

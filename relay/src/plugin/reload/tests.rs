@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{PluginStatus, ReloadStatus, watch};
+use super::{PluginStatus, ReloadStatus, Reloader, watch};
 use crate::plugin::host::testing::{OBEDIENT, WIT, component, config, events, obedient, obedient_version};
 use crate::plugin::host::{PluginConfig, PluginHost};
 use crate::plugin::{Answer, LiveGeneration};
@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Reloading {
     live: BTreeMap<String, LiveGeneration>,
     status: watch::Receiver<ReloadStatus>,
+    reloader: Reloader,
     cancel: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -33,10 +34,10 @@ impl Reloading {
         let cancel = CancellationToken::new();
         let host = Arc::new(PluginHost::new().unwrap());
         let (live, task) = watch(host, configs, cancel.clone()).await.unwrap();
-        let status = task.status();
+        let (status, reloader) = (task.status(), task.reloader());
         let mut tasks = JoinSet::new();
         tasks.spawn(task.run());
-        Self { live, status, cancel, tasks }
+        Self { live, status, reloader, cancel, tasks }
     }
 
     async fn until(&mut self, plugin: &str, holds: impl Fn(&PluginStatus) -> bool) -> PluginStatus {
@@ -257,4 +258,30 @@ async fn a_build_that_works_is_trusted_after_a_thousand_events_in_spite_of_some_
     plugin.run("shop", &events(&["a"; 1_000]), &mut Vec::new());
     let status = reloading.until("a", |it| !it.on_probation).await;
     assert_eq!((status.identity.version.as_str(), status.rollbacks), ("0.9.2", 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_configuration_is_taken_over_when_asked_for_and_a_bad_one_is_refused() {
+    let (_folder, file) = folder_with_plugin();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    let before = reloading.live["a"].borrow().identity().digest.clone();
+    let with = |config: serde_json::Value| PluginConfig { config, ..named("a", &file) };
+    reloading.reloader.reload(vec![with(json!("problem")), named("unknown", &file)]);
+    let refused = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap();
+    assert_eq!(refused.error.code, "P107");
+    reloading.reloader.reload(vec![with(json!({ "a": 1 }))]);
+    let status = reloading.until("a", |it| it.swaps == 1).await;
+    assert_ne!(status.identity.digest, before);
+    assert!(status.refused.is_none() && status.on_probation);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_build_is_tried_again_when_asked_for() {
+    let (_folder, file) = folder_with_plugin();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    fs::write(&file, b"nonsense").unwrap();
+    let refused = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap();
+    reloading.reloader.reload(vec![named("a", &file)]);
+    let again = reloading.until("a", |it| it.refused.as_ref().is_some_and(|it| it.at != refused.at)).await;
+    assert_eq!(again.swaps, 0);
 }

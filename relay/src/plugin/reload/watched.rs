@@ -62,6 +62,17 @@ impl Watched {
         &self.status
     }
 
+    /// Takes over another component or configuration, which is then looked at like any new build; also what was
+    /// refused before is tried again.
+    pub(super) fn reconfigure(&mut self, config: PluginConfig) {
+        if config.limits != self.config.limits {
+            tracing::warn!(plugin = config.name, "other limits of a plugin need a restart of the relay");
+        }
+        let limits = self.config.limits.clone();
+        self.config = Arc::new(PluginConfig { limits, ..config });
+        self.candidate.forget_refusal();
+    }
+
     /// When the file must be read again, whatever else happens.
     pub(super) fn due(&self) -> Option<Instant> {
         self.candidate.due()
