@@ -6,6 +6,7 @@ mod demo;
 #[cfg(feature = "sqlite")]
 mod dev;
 mod error;
+mod hangup;
 mod lanes;
 pub mod outbox;
 mod process;

@@ -16,6 +16,7 @@ Examples:
   relay run --outbox postgres://localhost/shop --table public.outbox \\
       --to nats://localhost:4222/orders.{aggregatetype} --start now
 
+SIGHUP reads plugins and their configurations again, while events flow.
 The first signal (SIGINT, SIGTERM) stops reading, waits for what is in flight and settles it; a second one
 ends at once. Either way nothing is lost.";
 
@@ -50,7 +51,8 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.log.start()?;
     let config = load(&arguments)?;
-    let options = RunOptions { owner: arguments.name, standby: !arguments.no_standby };
+    let file = arguments.outbox.is_none().then(|| arguments.file.config.clone());
+    let options = RunOptions { owner: arguments.name, standby: !arguments.no_standby, file };
     let ending = block_on(async { Ok(app::run(config, options).await?) })?;
     Ok(match ending {
         Ending::Drained => Exit::Done,

@@ -7,6 +7,8 @@ use std::time::Instant;
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
 
+use super::record::Record;
+
 /// One instance of a plugin, owned by one lane.
 ///
 /// Runs on the lane's own thread and may take it up to the plugin's time limit per event. Whatever happens in
@@ -55,6 +57,9 @@ pub struct Fault {
 pub trait Generation: Send + Sync {
     /// Which build it is.
     fn identity(&self) -> &Identity;
+
+    /// What became of the events that its instances were asked about.
+    fn record(&self) -> Arc<Record>;
 
     /// A fresh instance.
     ///

@@ -11,8 +11,8 @@
   (data (i32.const 130) "\ff\fe")
   (data (i32.const 140) "x-\0ainjected")
   (data (i32.const 160) "/admin")
-  ;; The description: name, version, summary, and no schema.
-  (data (i32.const 200) "\64\00\00\00\04\00\00\00\64\00\00\00\04\00\00\00\64\00\00\00\04\00\00\00\00\00\00\00")
+  ;; The description: name, version, summary, and a schema, so that any configuration is taken.
+  (data (i32.const 200) "\64\00\00\00\04\00\00\00\64\00\00\00\04\00\00\00\64\00\00\00\04\00\00\00\01\00\00\00\64\00\00\00\04\00\00\00")
 
   (func $allocate (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
     (local $start i32)

@@ -91,6 +91,13 @@ pub const HOSTILITIES: &[Hostility] = &[
          (call $list (i32.add (local.get $place) (i32.const 40)) (i32.const 160) (i32.const 6))",
     ),
     hostility(
+        "reject",
+        "P161",
+        "(i32.store (local.get $verdict) (i32.const 3))
+         (call $list (i32.add (local.get $verdict) (i32.const 8)) (i32.const 100) (i32.const 4))
+         (call $list (i32.add (local.get $verdict) (i32.const 16)) (i32.const 100) (i32.const 4))",
+    ),
+    hostility(
         "never",
         "P160",
         "(i32.store (local.get $verdict) (i32.const 2))
@@ -130,6 +137,14 @@ pub fn obliging() -> Result<Vec<u8>, String> {
     component("(drop (call $publish (local.get $verdict) (i32.const 1)))", "", "")
 }
 
+/// A component that takes any configuration and traps on every event.
+///
+/// # Errors
+/// What is wrong with its text.
+pub fn trapping() -> Result<Vec<u8>, String> {
+    made_of(&GUEST.replace("(drop (call $publish (local.get $verdict) (i32.const 1)))", "unreachable"))
+}
+
 /// A component that does this when it is configured.
 ///
 /// # Errors
@@ -149,6 +164,10 @@ pub fn at_start(does: &str) -> Result<Vec<u8>, String> {
 fn component(hostile: &str, configure: &str, more: &str) -> Result<Vec<u8>, String> {
     let text =
         GUEST.replace(";; HOSTILE", hostile).replace(";; CONFIGURE", configure).replace(";; MORE", more);
+    made_of(&text)
+}
+
+fn made_of(text: &str) -> Result<Vec<u8>, String> {
     let told = |error: &dyn std::fmt::Display| format!("{error}");
     let mut module = wat::parse_str(text).map_err(|error| told(&error))?;
     let mut resolve = Resolve::default();

@@ -11,7 +11,8 @@ fn promises(page: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut file = String::new();
     for part in page.split(['(', ')', '`']) {
-        let is_test = part.contains('_') && part.chars().all(|it| it.is_ascii_lowercase() || "_0123456789".contains(it));
+        let is_test = part.contains('_')
+            && part.chars().all(|it| it.is_ascii_lowercase() || "_0123456789".contains(it));
         if part.starts_with("../../") {
             file = part.trim_start_matches("../../").to_owned();
         } else if is_test && part.matches('_').count() > 2 {
@@ -25,7 +26,11 @@ fn missing(root: &Path, page: &str) -> Vec<String> {
     let is_there = |(file, test): &(String, String)| {
         std::fs::read_to_string(root.join(file)).is_ok_and(|text| text.contains(&format!("fn {test}(")))
     };
-    promises(page).into_iter().filter(|it| !is_there(it)).map(|(file, test)| format!("{file}: {test}")).collect()
+    promises(page)
+        .into_iter()
+        .filter(|it| !is_there(it))
+        .map(|(file, test)| format!("{file}: {test}"))
+        .collect()
 }
 
 #[test]

@@ -31,14 +31,23 @@ async fn outbox(file: &Path) -> SqliteConnection {
     connection
 }
 
+/// Every one of these events is hostile.
+async fn insert_hostile(connection: &mut SqliteConnection, events: usize) {
+    insert_as(connection, events, |_| "h").await;
+}
+
 async fn insert(connection: &mut SqliteConnection, events: usize) {
+    let is_hostile = |index| index % HOSTILE_EVERY == HOSTILE_EVERY / 2;
+    insert_as(connection, events, |index| if is_hostile(index) { "h" } else { "good" }).await;
+}
+
+async fn insert_as(connection: &mut SqliteConnection, events: usize, kind: impl Fn(usize) -> &'static str) {
     sqlx::query("BEGIN").execute(&mut *connection).await.unwrap();
     for index in 0..events {
-        let kind = if index % HOSTILE_EVERY == HOSTILE_EVERY / 2 { "h" } else { "good" };
         let insert = "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) \
                       SELECT 'id-' || n, 'order', 'key-' || n, ?, '{}' FROM \
                       (SELECT coalesce(max(seq), 0) + 1 AS n FROM outbox)";
-        sqlx::query(insert).bind(kind).execute(&mut *connection).await.unwrap();
+        sqlx::query(insert).bind(kind(index)).execute(&mut *connection).await.unwrap();
     }
     sqlx::query("COMMIT").execute(&mut *connection).await.unwrap();
 }
@@ -206,4 +215,34 @@ async fn a_build_that_fails_on_everything_makes_no_storm_of_dead_letters_and_a_g
     assert!(dead(&relay).await.is_empty());
     assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
     assert_eq!(receiver.count(), EVENTS, "none twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_build_is_rolled_back_by_itself_and_what_it_failed_on_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("shop.db");
+    let mut connection = outbox(&database).await;
+    sqlx::query("UPDATE outbox SET type = 'h'").execute(&mut connection).await.unwrap();
+    let place = folder.path().join("plugin.wasm");
+    fs::write(&place, obliging().unwrap()).unwrap();
+    let receiver = HttpReceiver::start().unwrap();
+    let mut text = settings(&database);
+    pipeline(&mut text, "orders", &place, &receiver);
+    let text = text.replace("max = \"20 ms\", attempts = 2", "max = \"1 s\", attempts = 12");
+    let mut relay = Relay::start(&text).await.unwrap();
+    wait_for(&receiver, EVENTS, &mut relay).await;
+
+    // One build that traps, and one that refuses: what either did is undone.
+    for (times, bad) in ["trap", "reject"].into_iter().enumerate() {
+        let bad = HOSTILITIES.iter().find(|it| it.name == bad).unwrap();
+        fs::write(place.with_extension("new"), bad.component().unwrap()).unwrap();
+        fs::rename(place.with_extension("new"), &place).unwrap();
+        relay.wait_for_log("plugin swapped: orders", 2 * times + 1, LIMIT).await.unwrap();
+        insert_hostile(&mut connection, EVENTS).await;
+        relay.wait_for_log("P115", times + 1, LIMIT).await.unwrap();
+        wait_for(&receiver, (times + 2) * EVENTS, &mut relay).await;
+    }
+    assert!(dead(&relay).await.is_empty());
+    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
+    assert_eq!(receiver.count(), 3 * EVENTS, "none twice");
 }

@@ -25,6 +25,9 @@ pub(super) const INSTANCE: &str = "P126";
 /// The plugin failed on nearly every event, and is not asked for a while.
 pub(super) const FAILING: &str = "P127";
 
+/// A build on probation rejected the event.
+pub(super) const REJECTED: &str = "P161";
+
 /// Frames of a guest's backtrace that an operator gets to see.
 const FRAMES: usize = 8;
 

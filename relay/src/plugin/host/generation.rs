@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::plugin::{Fault, Generation, Identity, Plugin, PluginError};
+use crate::plugin::{Fault, Generation, Identity, Plugin, PluginError, Record};
 
 use super::config::PluginLimits;
 use super::engine::PluginEngine;
@@ -26,6 +26,8 @@ pub(super) struct Loaded {
     pub(super) limits: PluginLimits,
     /// Shared by all instances.
     pub(super) log: Arc<GuestLog>,
+    /// What became of the events of all instances.
+    pub(super) record: Arc<Record>,
     /// The plugin's configuration as JSON.
     pub(super) config: String,
 }
@@ -43,6 +45,10 @@ pub(super) struct LoadedGeneration(pub(super) Arc<Loaded>);
 impl Generation for LoadedGeneration {
     fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.0.record)
     }
 
     fn instantiate(&self) -> Result<Box<dyn Plugin>, PluginError> {

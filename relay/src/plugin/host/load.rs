@@ -139,6 +139,7 @@ impl PluginHost {
             log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
             identity: Arc::new(identity),
             limits: config.limits.clone(),
+            record: Arc::default(),
             config: config.config.to_string(),
         })
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use relay_engine::event::EventBatch;
+use relay_engine::verdict::Verdict;
 
-use crate::plugin::{Answer, Fault, Plugin};
+use crate::plugin::{Answer, Fault, Plugin, Tally};
 
 use super::circuit::{Ask, CAREFULLY, Circuit};
 use super::fault;
@@ -170,6 +171,32 @@ impl LanePlugin {
 
 impl Plugin for LanePlugin {
     fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
+        let before = answers.len();
+        self.answer(source, events, answers);
+        // A batch holds events of the outbox, all of them new, or events that are tried again.
+        if events.get(0).is_some_and(|event| event.attempt() <= 1) {
+            self.record(&answers[before..]);
+        }
+        if self.loaded.record.is_on_probation() {
+            answers[before..].iter_mut().for_each(not_given_up_on);
+        }
+    }
+
+    fn freeze_clock(&mut self, now: u64) {
+        self.frozen = Some(now);
+    }
+
+    fn memory(&self) -> Option<usize> {
+        self.instance.as_ref().map(Instance::memory)
+    }
+
+    fn rests_until(&self) -> Option<Instant> {
+        self.circuit.until()
+    }
+}
+
+impl LanePlugin {
+    fn answer(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
         let now = self.frozen.unwrap_or_else(micros_since_epoch);
         let part = Part { source, events, range: 0..events.len(), now };
         match (self.circuit.ask(Instant::now()), events.len()) {
@@ -187,16 +214,33 @@ impl Plugin for LanePlugin {
         }
     }
 
-    fn freeze_clock(&mut self, now: u64) {
-        self.frozen = Some(now);
+    fn record(&self, answers: &[Answer]) {
+        let (mut tally, mut last) = (Tally { asked: 0, failed: 0 }, None);
+        for answer in answers {
+            // Nobody was asked about the others.
+            tally.asked += u64::from(!matches!(answer, Answer::Failing(_)));
+            if matches!(answer, Answer::Fault(_) | Answer::Verdict(Verdict::Reject { .. })) {
+                tally.failed += 1;
+                last = Some(answer);
+            }
+        }
+        let words = last.and_then(|answer| match answer {
+            Answer::Fault(fault) => Some(format!("{}: {}", fault.code, fault.detail)),
+            Answer::Verdict(Verdict::Reject { code, reason }) => {
+                Some(format!("rejected as {code}: {reason}"))
+            }
+            _ => None,
+        });
+        self.loaded.record.add(tally, words);
     }
+}
 
-    fn memory(&self) -> Option<usize> {
-        self.instance.as_ref().map(Instance::memory)
-    }
-
-    fn rests_until(&self) -> Option<Instant> {
-        self.circuit.until()
+/// An event that a build on probation rejects is tried again: by then the build is trusted, or the one before it
+/// is back.
+fn not_given_up_on(answer: &mut Answer) {
+    if let Answer::Verdict(Verdict::Reject { code, reason }) = answer {
+        let detail = format!("rejected by a build on probation as {code}: {reason}");
+        *answer = Answer::Fault(Fault { code: fault::REJECTED, detail });
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::plugin::host::PluginHost;
+use crate::plugin::host::{PluginConfig, PluginHost};
 
 use super::folder::Folders;
+use super::reloader::Reloader;
 use super::status::ReloadStatus;
 use super::watched::Watched;
 
@@ -25,6 +26,8 @@ pub struct ReloadTask {
     plugins: Vec<Watched>,
     cancel: CancellationToken,
     status: watch::Sender<ReloadStatus>,
+    asked_in: mpsc::UnboundedSender<Vec<PluginConfig>>,
+    asked: mpsc::UnboundedReceiver<Vec<PluginConfig>>,
 }
 
 impl std::fmt::Debug for ReloadTask {
@@ -35,7 +38,8 @@ impl std::fmt::Debug for ReloadTask {
 
 impl ReloadTask {
     pub(super) fn new(host: Arc<PluginHost>, plugins: Vec<Watched>, cancel: CancellationToken) -> Self {
-        let task = Self { host, plugins, cancel, status: watch::Sender::default() };
+        let (asked_in, asked) = mpsc::unbounded_channel();
+        let task = Self { host, plugins, cancel, status: watch::Sender::default(), asked_in, asked };
         task.publish();
         task
     }
@@ -46,6 +50,12 @@ impl ReloadTask {
         self.status.subscribe()
     }
 
+    /// The way to ask for a reload while the task runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader(self.asked_in.clone())
+    }
+
     /// Runs until cancelled. A build that is being compiled then is given up; nothing is left behind.
     pub async fn run(mut self) {
         let mut folders = Folders::of(self.plugins.iter().map(|plugin| &plugin.config().component));
@@ -53,9 +63,15 @@ impl ReloadTask {
         let mut poll = Instant::now() + POLL_EVERY;
         loop {
             let due = self.plugins.iter().filter_map(Watched::due).min();
-            let next = due.map_or(poll, |due| due.min(poll));
+            let probation = self.plugins.iter().filter_map(Watched::probation_due).min();
+            let next = [due, probation].into_iter().flatten().fold(poll, Instant::min);
             let hinted = tokio::select! {
                 () = cancel.cancelled() => return,
+                Some(configs) = self.asked.recv() => {
+                    self.reconfigure(configs);
+                    folders = Folders::of(self.plugins.iter().map(|plugin| &plugin.config().component));
+                    true
+                }
                 () = folders.hinted(), if due.is_none() => true,
                 () = sleep_until(next) => false,
             };
@@ -70,6 +86,14 @@ impl ReloadTask {
         }
     }
 
+    fn reconfigure(&mut self, configs: Vec<PluginConfig>) {
+        for config in configs {
+            if let Some(plugin) = self.plugins.iter_mut().find(|it| it.name() == config.name) {
+                plugin.reconfigure(config);
+            }
+        }
+    }
+
     /// Looks at every plugin whose file may have changed.
     async fn look(&mut self, hinted: bool) {
         if hinted {
@@ -77,6 +101,7 @@ impl ReloadTask {
         }
         let mut changed = false;
         for plugin in &mut self.plugins {
+            changed |= plugin.judge_probation();
             let moved = plugin.has_moved();
             let due = plugin.due().is_some_and(|due| due <= Instant::now());
             if hinted || moved || due {
