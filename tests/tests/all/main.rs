@@ -13,6 +13,7 @@ mod hostile;
 mod journal;
 mod kill;
 mod layering;
+mod pgbouncer;
 mod plugin_host;
 mod plugins;
 mod reload;
