@@ -60,6 +60,7 @@ fn lanes() -> Vec<LaneSummary> {
         owner: "relay-a".to_owned(),
         term: 7,
         leased: true,
+        state: "running".to_owned(),
         position: Some(Position { base: "7301/1/740:740:".to_owned(), after: 48_112 }),
         generation: vec!["c01d77aa00".to_owned(), "71aa02ff00".to_owned()],
         delivered: 1_048_112,
@@ -71,6 +72,7 @@ fn lanes() -> Vec<LaneSummary> {
     let billing = LaneSummary {
         lane: lane("orders", "billing"),
         delivered: 1_000_000,
+        state: "outage: S203: 503 Service Unavailable; nothing is lost, nothing is spent".to_owned(),
         parked: 211,
         dead: 3,
         settled_at: Some(NOW - 61_000_000 * 6),

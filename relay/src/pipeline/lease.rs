@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::view::Views;
 use crate::store::{LaneId, Store, StoreError};
 
 /// Renewals per length of the lease: two may fail before it runs out.
@@ -46,9 +47,10 @@ impl LeaseKeeper {
         term: i64,
         length: Duration,
         asked: Duration,
+        views: Views,
     ) -> Self {
         let (sender, state) = watch::channel(State::Until(asked + length));
-        let task = shared.spawn(keep(store, lane, term, length, sender));
+        let task = shared.spawn(keep(store, lane, term, length, sender, views));
         Self { state, task }
     }
 
@@ -76,11 +78,18 @@ impl Drop for LeaseKeeper {
     }
 }
 
-async fn keep(store: Arc<dyn Store>, lane: LaneId, term: i64, length: Duration, state: watch::Sender<State>) {
+async fn keep(
+    store: Arc<dyn Store>,
+    lane: LaneId,
+    term: i64,
+    length: Duration,
+    state: watch::Sender<State>,
+    views: Views,
+) {
     loop {
         tokio::time::sleep(length / RENEWALS).await;
         let asked = uptime();
-        match store.renew(&lane, term, length).await {
+        match store.renew(&lane, term, length, &views.words(&lane)).await {
             Ok(()) => drop(state.send_replace(State::Until(asked + length))),
             Err(StoreError::Lost { .. }) => {
                 state.send_replace(State::Lost);
@@ -130,7 +139,8 @@ mod tests {
         };
         let term = record.lease.term;
         let kept: Arc<dyn Store> = Arc::<MemoryStore>::clone(&store);
-        let mut keeper = LeaseKeeper::start(&Handle::current(), kept, lane(), term, LENGTH, asked);
+        let mut keeper =
+            LeaseKeeper::start(&Handle::current(), kept, lane(), term, LENGTH, asked, Views::default());
         while uptime() < asked + LENGTH * 2 {
             keeper.changed().await;
         }
@@ -147,7 +157,8 @@ mod tests {
     async fn a_lease_that_ran_out_unrenewed_is_not_ours_to_send_under() {
         let store = Arc::new(MemoryStore::default());
         let long_ago = uptime().saturating_sub(LENGTH);
-        let mut keeper = LeaseKeeper::start(&Handle::current(), store, lane(), 1, LENGTH, long_ago);
+        let mut keeper =
+            LeaseKeeper::start(&Handle::current(), store, lane(), 1, LENGTH, long_ago, Views::default());
         assert_eq!(keeper.ownership(), Ownership::Unsure);
         // This store knows no such lane.
         keeper.changed().await;

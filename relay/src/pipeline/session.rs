@@ -98,7 +98,15 @@ impl<'p> Session<'p> {
         };
         let (term, length) = (record.lease.term, parts.settings.owner.lease);
         let store = Arc::clone(&parts.store);
-        let keeper = LeaseKeeper::start(&parts.shared, store, parts.id.clone(), term, length, asked);
+        let keeper = LeaseKeeper::start(
+            &parts.shared,
+            store,
+            parts.id.clone(),
+            term,
+            length,
+            asked,
+            parts.views.clone(),
+        );
         let (reads_out, reads) = mpsc::channel(1);
         let start = record.position.clone().map_or_else(|| parts.settings.start.clone(), Start::After);
         let source: Box<dyn Source> = (parts.source)();

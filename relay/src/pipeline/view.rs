@@ -1,6 +1,7 @@
 //! What operators see of running lanes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::LaneId;
@@ -55,7 +56,29 @@ impl LaneState {
     }
 }
 
+impl fmt::Display for LaneState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => f.write_str("starting"),
+            Self::Running => f.write_str("running"),
+            Self::Outage(why) => write!(f, "outage: {why}; nothing is lost, nothing is spent"),
+            Self::Storm(why) => write!(f, "storm: {why}; nothing is lost"),
+            Self::Full(why) => write!(f, "full: {why}; nothing is lost"),
+            Self::Waiting(why) => write!(f, "waiting: {why}"),
+            Self::Standby(owner) => write!(f, "standby: {owner} owns it"),
+            Self::Halted(why) => write!(f, "halted: {why}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
 impl Views {
+    /// What a lane is doing, in words.
+    pub(super) fn words(&self, lane: &LaneId) -> String {
+        let views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        views.get(lane).map_or(LaneState::Starting, |view| view.state.clone()).to_string()
+    }
+
     /// Every lane of this process.
     #[must_use]
     pub fn all(&self) -> BTreeMap<LaneId, LaneView> {

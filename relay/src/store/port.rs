@@ -41,12 +41,14 @@ pub trait Store: Send + Sync {
         claim: &'a Claim,
     ) -> BoxFuture<'a, Result<Acquired, StoreError>>;
 
-    /// Makes the lease run for `length` from now. Compares the term alone, so it may run beside a settlement.
+    /// Makes the lease run for `length` from now and notes what the lane is doing, in words for people. Compares
+    /// the term alone, so it may run beside a settlement.
     fn renew<'a>(
         &'a self,
         lane: &'a LaneId,
         term: i64,
         length: Duration,
+        state: &'a str,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Gives the lease back, so that another relay need not wait for its end.
@@ -170,6 +172,9 @@ pub struct HeldKey {
     /// Dead letters.
     pub dead: u64,
 }
+
+/// What a lane does whose lease was given back.
+pub(super) const STOPPED: &str = "stopped";
 
 /// What one settlement records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -358,6 +363,8 @@ pub struct LaneSummary {
     pub term: i64,
     /// Whether the owner's lease runs.
     pub leased: bool,
+    /// What the owner last said it was doing.
+    pub state: String,
     /// How far it has settled.
     pub position: Option<Position>,
     /// Digests of its plugins at the last settlement.

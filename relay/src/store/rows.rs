@@ -277,6 +277,7 @@ pub(super) fn read_summary(row: &impl StoredRow) -> Result<LaneSummary, StoreErr
         owner: row.text("owner")?,
         term: row.number("term")?,
         leased: row.number("lease_left")? > 0,
+        state: row.text("state")?,
         position: read_position(row.optional_text("position")?.as_deref())?,
         generation: read_names(&row.text("generation")?)?,
         delivered: row.number("delivered")?.cast_unsigned(),

@@ -182,7 +182,13 @@ impl Store for DeadOnly {
         not_here()
     }
 
-    fn renew<'a>(&'a self, _: &'a LaneId, _: i64, _: Duration) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn renew<'a>(
+        &'a self,
+        _: &'a LaneId,
+        _: i64,
+        _: Duration,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         not_here()
     }
 

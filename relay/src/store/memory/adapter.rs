@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::lane::{Lane, matches};
 use crate::store::fault::lost;
+use crate::store::port::STOPPED;
 use crate::store::{
     Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
     Settlement, Store, StoreError,
@@ -63,16 +64,17 @@ impl Store for MemoryStore {
         lane: &'a LaneId,
         term: i64,
         length: Duration,
+        words: &'a str,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let renewed = state.lanes.get_mut(lane).is_some_and(|row| row.renew(term, length));
+            let renewed = state.lanes.get_mut(lane).is_some_and(|row| row.renew(term, length, words));
             if renewed { Ok(()) } else { Err(lost(lane, term)) }
         })
     }
 
     fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.renew(lane, term, Duration::ZERO)
+        self.renew(lane, term, Duration::ZERO, STOPPED)
     }
 
     fn settle<'a>(

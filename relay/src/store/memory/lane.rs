@@ -25,6 +25,8 @@ pub(super) struct Lane {
     owner: String,
     process: String,
     leased_until: Option<Instant>,
+    /// What its owner last said it was doing.
+    words: String,
     term: i64,
     version: i64,
     position: Option<Position>,
@@ -102,13 +104,14 @@ impl Lane {
         claim.owner.clone_into(&mut self.owner);
         claim.process.clone_into(&mut self.process);
         self.term += 1;
-        self.renew(self.term, claim.length);
+        self.renew(self.term, claim.length, "starting");
         Acquired::Taken(self.record())
     }
 
-    pub(super) fn renew(&mut self, term: i64, length: Duration) -> bool {
+    pub(super) fn renew(&mut self, term: i64, length: Duration, words: &str) -> bool {
         let ours = term == self.term;
         if ours {
+            words.clone_into(&mut self.words);
             self.leased_until = Some(Instant::now() + length.min(LONGEST_WAIT));
         }
         ours
@@ -354,6 +357,7 @@ impl Lane {
             owner: self.owner.clone(),
             term: self.term,
             leased: !self.lease_left().is_zero(),
+            state: self.words.clone(),
             position: self.position.clone(),
             generation: self.generation.clone(),
             delivered: self.delivered,

@@ -106,6 +106,7 @@ pub(super) async fn renew(
     lane: &LaneId,
     term: i64,
     length: Duration,
+    state: &str,
 ) -> Result<(), StoreError> {
     let mut transaction = session.write().await?;
     let renewed = statement(include_str!("sql/renew.sql"))
@@ -113,6 +114,7 @@ pub(super) async fn renew(
         .bind(&lane.sink)
         .bind(term)
         .bind(microseconds(length))
+        .bind(state)
         .execute(&mut *transaction)
         .await
         .map_err(postgres_error)?;

@@ -169,14 +169,17 @@ pub(crate) async fn a_lease_is_renewed_under_its_term_alone(place: &Place) {
     let lane = lane("kafka");
     let first = take(store.as_ref(), &lane, "relay-1").await.unwrap().lease;
     // Run out, taken by nobody: still the owner's to renew, and to settle with.
-    store.renew(&lane, first.term, LONG).await.unwrap();
+    store.renew(&lane, first.term, LONG, "running").await.unwrap();
+    let row = store.lanes().await.unwrap().remove(0);
+    assert_eq!((row.leased, row.state.as_str()), (true, "running"));
     let mut settling = first.clone();
     store.settle(&lane, &mut settling, &moving(5)).await.unwrap();
     assert!(matches!(store.acquire(&lane, &claim("relay-2")).await.unwrap(), Acquired::Held(_)));
 
     store.release(&lane, first.term).await.unwrap();
+    assert_eq!(store.lanes().await.unwrap()[0].state, "stopped");
     take(store.as_ref(), &lane, "relay-2").await.unwrap();
-    let refused = store.renew(&lane, first.term, LONG).await.unwrap_err();
+    let refused = store.renew(&lane, first.term, LONG, "running").await.unwrap_err();
     assert!(matches!(refused, StoreError::Lost { .. }), "{refused}");
     let refused = store.release(&lane, first.term).await.unwrap_err();
     assert!(matches!(refused, StoreError::Lost { .. }), "{refused}");

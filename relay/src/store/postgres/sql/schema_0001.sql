@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS lane (
     owner text NOT NULL,
     process text NOT NULL,
     leased_until timestamptz NOT NULL,
+    state text NOT NULL DEFAULT 'starting',
     term bigint NOT NULL,
     version bigint NOT NULL DEFAULT 0,
     position text,

@@ -11,6 +11,7 @@ CREATE TABLE relay_lane (
     owner TEXT NOT NULL,
     process TEXT NOT NULL,
     leased_until INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'starting',
     term INTEGER NOT NULL,
     version INTEGER NOT NULL DEFAULT 0,
     position TEXT,
