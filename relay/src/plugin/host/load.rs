@@ -1,6 +1,7 @@
 //! From a file to a generation: every step that can refuse a build.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::plugin::{Generation, Identity, PluginError};
 
@@ -102,6 +103,7 @@ impl PluginHost {
             identity: Arc::new(identity.clone()),
             limits: config.limits.clone(),
             record: Arc::default(),
+            has_told_of_memory: AtomicBool::new(false),
             config: config.config.to_string(),
         };
         let version = introduce(&loaded)?;
