@@ -120,6 +120,19 @@ impl Relay {
         self.wait_for_end(limit).await
     }
 
+    /// Gives it other settings and asks it to read them (SIGHUP).
+    ///
+    /// # Errors
+    /// [`StackError::Io`] when they cannot be written.
+    pub fn reconfigure(&self, settings: &str) -> Result<(), StackError> {
+        let file = self.folder.path().join("relay.toml");
+        std::fs::write(&file, settings).map_err(StackError::io(format!("writing {file:?}")))?;
+        if let Some(child) = &self.child {
+            processes::signal("HUP", &[child.id()]);
+        }
+        Ok(())
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors

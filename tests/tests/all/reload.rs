@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use relay_tests::hostile;
-use relay_tests::journal::{WriterPlan, Writers};
-use relay_tests::program::{Relay, Window, component};
+use relay_tests::journal::{SqliteWriter, WriterPlan, Writers};
+use relay_tests::program::{Destinations, Relay, Window, component, settings};
+use relay_tests::stack::HttpReceiver;
 
 use crate::shop::Shop;
 
@@ -203,4 +204,32 @@ async fn kills_during_a_reload_lose_nothing_and_keep_the_order() {
         assert!(report.violations().is_empty(), "{sink}: {report}");
         assert!(report.duplicates <= KILLS * 250 && report.replays <= KILLS, "{sink}: {report}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_takes_over_another_configuration_of_a_plugin_and_refuses_a_wrong_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let mut writer = SqliteWriter::create(&file).await.unwrap();
+    writer.write(100, 5).await.unwrap();
+    let receiver = HttpReceiver::start().unwrap();
+    let router = component("router").await.unwrap();
+    let to = Destinations { http: Some((&receiver.url(), "/orders")), ..Destinations::default() };
+    let settings = settings(&file.display().to_string(), &router, to, Window::Standard);
+    let mut relay = Relay::start(&settings).await.unwrap();
+    receiver.wait_for(100, LIMIT).await.unwrap();
+    let before = receiver.count();
+
+    relay.reconfigure(&settings.replace("[pipeline.", "[pipline.")).unwrap();
+    wait(&relay, "nothing is read again: C003", 1).await;
+    relay.reconfigure(&settings.replace("http = \"/orders\"", "http = 7")).unwrap();
+    wait(&relay, "P107", 1).await;
+    relay.reconfigure(&settings.replace("http = \"/orders\"", "http = \"/orders/{aggregateid}\"")).unwrap();
+    wait(&relay, "plugin swapped: router", 1).await;
+    writer.write(200, 5).await.unwrap();
+    let journal = writer.finish().await.unwrap();
+    let received = receiver.wait_for(journal.committed(), LIMIT).await.unwrap();
+    assert!(received[..before].iter().all(|it| it.path == "/orders"));
+    assert!(received[before..].iter().all(|it| it.path.starts_with("/orders/order-")), "{received:?}");
+    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
 }

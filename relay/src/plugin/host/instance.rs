@@ -43,6 +43,15 @@ pub(super) enum StartError {
     Refused(Vec<Problem>),
 }
 
+/// Why an instance gives way to a fresh one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wear {
+    /// It saw many events.
+    Age,
+    /// It holds most of the memory it may have: this many bytes.
+    Memory { used: usize },
+}
+
 /// One instance. Drop it after any fault: wasmtime lets no call into a store that trapped.
 pub(super) struct Instance {
     store: Store<GuestState>,
@@ -114,9 +123,13 @@ impl Instance {
         self.events == 0
     }
 
-    /// Whether a fresh instance should take its place.
-    pub(super) fn is_worn(&self) -> bool {
-        self.events >= LIFETIME_IN_EVENTS || self.store.data().memory.is_nearly_full()
+    /// Why a fresh instance should take its place, if one should.
+    pub(super) fn wear(&self) -> Option<Wear> {
+        let memory = &self.store.data().memory;
+        if memory.is_nearly_full() {
+            return Some(Wear::Memory { used: memory.used() });
+        }
+        (self.events >= LIFETIME_IN_EVENTS).then_some(Wear::Age)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::plugin::{Generation, Identity, PluginError};
 
@@ -140,6 +141,7 @@ impl PluginHost {
             identity: Arc::new(identity),
             limits: config.limits.clone(),
             record: Arc::default(),
+            has_told_of_memory: AtomicBool::new(false),
             config: config.config.to_string(),
         })
     }

@@ -43,6 +43,11 @@ impl MemoryBudget {
         self.limit
     }
 
+    /// The bytes that memories and tables take.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     /// Whether little is left.
     pub(super) fn is_nearly_full(&self) -> bool {
         self.used >= self.limit / 100 * HIGH_WATER_PERCENT

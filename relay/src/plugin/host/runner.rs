@@ -12,7 +12,7 @@ use super::circuit::{Ask, CAREFULLY, Circuit};
 use super::fault;
 use super::generation::Loaded;
 use super::guest::{Part, Scratch};
-use super::instance::{Instance, StartError};
+use super::instance::{Instance, StartError, Wear};
 use super::output;
 
 /// One lane's plugin.
@@ -42,8 +42,10 @@ impl LanePlugin {
         };
         let verdicts = instance.transform(&self.loaded, part, &mut self.scratch)?;
         answers.extend(verdicts.map(|verdict| output::check(verdict, &self.loaded.limits)));
-        if !instance.is_worn() {
-            self.instance = Some(instance);
+        match instance.wear() {
+            None => self.instance = Some(instance),
+            Some(Wear::Memory { used }) => self.loaded.tell_of_memory(used),
+            Some(Wear::Age) => {}
         }
         Ok(())
     }
@@ -253,15 +255,39 @@ fn micros_since_epoch() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{config, events, obedient};
-    use super::super::{Build, PluginHost};
+    use std::sync::atomic::Ordering;
+
+    use super::super::{Build, PluginConfig, PluginHost, PluginLimits};
     use super::*;
 
-    fn resting() -> LanePlugin {
-        let config = config("obedient.wasm");
+    fn plugin(limits: PluginLimits) -> LanePlugin {
+        let config = PluginConfig { limits, ..config("obedient.wasm") };
         let loaded = PluginHost::new().unwrap().prepare(&config, &Build::new(obedient(), &config.config));
         let loaded = Arc::new(loaded.map_err(|refusal| refusal.what).unwrap());
         let instance = loaded.instance().unwrap();
-        let mut plugin = LanePlugin::new(loaded, instance);
+        LanePlugin::new(loaded, instance)
+    }
+
+    #[test]
+    fn a_plugin_that_needs_most_of_its_memory_is_told_of_once() {
+        let time = std::time::Duration::from_secs(10);
+        let limits = PluginLimits {
+            memory: 6 << 20,
+            output: 16 << 20,
+            time,
+            batch_time: time,
+            ..PluginLimits::default()
+        };
+        let mut plugin = plugin(limits);
+        let told = |plugin: &LanePlugin| plugin.loaded.has_told_of_memory.load(Ordering::Relaxed);
+        plugin.run("shop", &events(&["a"]), &mut Vec::new());
+        assert!(!told(&plugin));
+        plugin.run("shop", &events(&["o"]), &mut Vec::new());
+        assert!(told(&plugin));
+    }
+
+    fn resting() -> LanePlugin {
+        let mut plugin = plugin(PluginLimits::default());
         plugin.run("shop", &events(&["t"; 28]), &mut Vec::new());
         assert_eq!(plugin.circuit.ask(Instant::now()), Ask::Not);
         plugin

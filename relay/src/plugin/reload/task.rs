@@ -16,6 +16,10 @@ use super::watched::Watched;
 /// How often the files are looked at without a hint: only their metadata, so the cost is a system call each.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the files are read although nothing says that they changed: some network file systems show a change in
+/// neither events nor metadata for a while. Reading and hashing a plugin takes a millisecond.
+const REHASH_EVERY: Duration = Duration::from_secs(30);
+
 /// The least time between two looks that hints lead to: a build tool makes a hundred of them in one write.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -28,6 +32,8 @@ pub struct ReloadTask {
     status: watch::Sender<ReloadStatus>,
     asked_in: mpsc::UnboundedSender<Vec<PluginConfig>>,
     asked: mpsc::UnboundedReceiver<Vec<PluginConfig>>,
+    rehash_every: Duration,
+    sees_events: bool,
 }
 
 impl std::fmt::Debug for ReloadTask {
@@ -39,7 +45,8 @@ impl std::fmt::Debug for ReloadTask {
 impl ReloadTask {
     pub(super) fn new(host: Arc<PluginHost>, plugins: Vec<Watched>, cancel: CancellationToken) -> Self {
         let (asked_in, asked) = mpsc::unbounded_channel();
-        let task = Self { host, plugins, cancel, status: watch::Sender::default(), asked_in, asked };
+        let (status, rehash_every) = (watch::Sender::default(), REHASH_EVERY);
+        let task = Self { host, plugins, cancel, status, asked_in, asked, rehash_every, sees_events: true };
         task.publish();
         task
     }
@@ -58,18 +65,19 @@ impl ReloadTask {
 
     /// Runs until cancelled. A build that is being compiled then is given up; nothing is left behind.
     pub async fn run(mut self) {
-        let mut folders = Folders::of(self.plugins.iter().map(|plugin| &plugin.config().component));
+        let mut folders = self.folders();
         let cancel = self.cancel.clone();
         let mut poll = Instant::now() + POLL_EVERY;
+        let mut rehash = Instant::now() + self.rehash_every;
         loop {
             let due = self.plugins.iter().filter_map(Watched::due).min();
             let probation = self.plugins.iter().filter_map(Watched::probation_due).min();
-            let next = [due, probation].into_iter().flatten().fold(poll, Instant::min);
+            let next = [due, probation].into_iter().flatten().fold(poll.min(rehash), Instant::min);
             let hinted = tokio::select! {
                 () = cancel.cancelled() => return,
                 Some(configs) = self.asked.recv() => {
                     self.reconfigure(configs);
-                    folders = Folders::of(self.plugins.iter().map(|plugin| &plugin.config().component));
+                    folders = self.folders();
                     true
                 }
                 () = folders.hinted(), if due.is_none() => true,
@@ -79,9 +87,13 @@ impl ReloadTask {
                 folders.renew();
                 poll = Instant::now() + POLL_EVERY;
             }
+            let all = hinted || Instant::now() >= rehash;
+            if all {
+                rehash = Instant::now() + self.rehash_every;
+            }
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = self.look(hinted) => {}
+                () = self.look(hinted, all) => {}
             }
         }
     }
@@ -94,8 +106,13 @@ impl ReloadTask {
         }
     }
 
-    /// Looks at every plugin whose file may have changed.
-    async fn look(&mut self, hinted: bool) {
+    fn folders(&self) -> Folders {
+        let files = self.plugins.iter().map(|plugin| &plugin.config().component);
+        Folders::of(files.filter(|_| self.sees_events))
+    }
+
+    /// Looks at every plugin whose file may have changed, or at all of them.
+    async fn look(&mut self, hinted: bool, all: bool) {
         if hinted {
             tokio::time::sleep(HINT_PAUSE).await;
         }
@@ -104,13 +121,22 @@ impl ReloadTask {
             changed |= plugin.judge_probation();
             let moved = plugin.has_moved();
             let due = plugin.due().is_some_and(|due| due <= Instant::now());
-            if hinted || moved || due {
+            if all || moved || due {
                 changed |= plugin.look(&self.host).await;
             }
         }
         if changed {
             self.publish();
         }
+    }
+
+    /// As if on a file system that shows changes in neither events nor metadata.
+    #[cfg(test)]
+    pub(super) fn blind(mut self, rehash_every: Duration) -> Self {
+        self.sees_events = false;
+        self.rehash_every = rehash_every;
+        self.plugins.iter_mut().for_each(Watched::blind);
+        self
     }
 
     fn publish(&self) {

@@ -285,3 +285,18 @@ async fn a_refused_build_is_tried_again_when_asked_for() {
     let again = reloading.until("a", |it| it.refused.as_ref().is_some_and(|it| it.at != refused.at)).await;
     assert_eq!(again.swaps, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_neither_events_nor_metadata_show_is_found_by_reading() {
+    let (_folder, file) = folder_with_plugin();
+    let cancel = CancellationToken::new();
+    let host = Arc::new(PluginHost::new().unwrap());
+    let (_live, task) = watch(host, vec![named("a", &file)], cancel.clone()).await.unwrap();
+    let mut status = task.status();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task.blind(Duration::from_millis(30)).run());
+    fs::write(&file, obedient_version("0.9.2")).unwrap();
+    let swapped = status.wait_for(|it| it.plugins["a"].identity.version == "0.9.2");
+    timeout(PATIENCE, swapped).await.expect("it is found").unwrap();
+    cancel.cancel();
+}
