@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::chain::Chain;
-use super::session::{Session, SessionEnd};
+use super::session::{Release, Session, SessionEnd};
 use super::view::{LaneState, Views};
 use crate::sink::{Reports, Sink};
 use crate::source::{BatchLimit, Source, SourceError, Start};
@@ -95,11 +95,13 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
     let mut first_batch: BatchId = 1;
     let mut instead_of = None;
     let mut watched = None;
+    // The term under which the last session ran, while the lane may still be ours.
+    let mut owned = None;
     loop {
         if watched.is_none() {
             parts.views.set_state(&parts.id, LaneState::Starting);
         }
-        let end = Session::run(&mut parts, &mut first_batch, instead_of.take()).await;
+        let end = Session::run(&mut parts, &mut first_batch, instead_of.take(), &mut owned).await;
         let pause = match end {
             SessionEnd::Ended(end) => {
                 parts.views.set_state(&parts.id, LaneState::Stopped);
@@ -123,7 +125,7 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
                 holder.expires_in.min(STANDBY_LOOK)
             }
             SessionEnd::Lost(error) => {
-                watched = None;
+                (watched, owned) = (None, None);
                 tracing::warn!(lane = %parts.id, "{error}; standing by");
                 Duration::ZERO
             }
@@ -136,6 +138,9 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
         };
         tokio::select! {
             () = parts.stop.cancelled() => {
+                if let Some(term) = owned {
+                    Release::of(&parts, term).give_back().await;
+                }
                 parts.views.set_state(&parts.id, LaneState::Stopped);
                 return LaneEnd::Stopped;
             }

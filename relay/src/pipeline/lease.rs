@@ -50,7 +50,7 @@ impl LeaseKeeper {
         views: Views,
     ) -> Self {
         let (sender, state) = watch::channel(State::Until(asked + length));
-        let task = shared.spawn(keep(store, lane, term, length, sender, views));
+        let task = shared.spawn(keep(store, lane, Lease { term, length, taken: asked }, sender, views));
         Self { state, task }
     }
 
@@ -78,16 +78,21 @@ impl Drop for LeaseKeeper {
     }
 }
 
-async fn keep(
-    store: Arc<dyn Store>,
-    lane: LaneId,
+/// What is kept.
+struct Lease {
     term: i64,
     length: Duration,
-    state: watch::Sender<State>,
-    views: Views,
-) {
+    /// When it was asked for, in [`uptime`].
+    taken: Duration,
+}
+
+async fn keep(store: Arc<dyn Store>, lane: LaneId, lease: Lease, state: watch::Sender<State>, views: Views) {
+    let Lease { term, length, taken } = lease;
+    // Taking over a large lane may have used the first length up.
+    let mut pause = (length / RENEWALS).saturating_sub(uptime().saturating_sub(taken));
     loop {
-        tokio::time::sleep(length / RENEWALS).await;
+        tokio::time::sleep(pause).await;
+        pause = length / RENEWALS;
         let asked = uptime();
         match store.renew(&lane, term, length, &views.words(&lane)).await {
             Ok(()) => drop(state.send_replace(State::Until(asked + length))),

@@ -89,6 +89,7 @@ impl<'p> Session<'p> {
         parts: &'p mut LaneParts,
         first_batch: &mut BatchId,
         instead_of: Option<i64>,
+        owned: &mut Option<i64>,
     ) -> SessionEnd {
         let asked = uptime();
         let record = match acquire(parts, instead_of).await {
@@ -97,6 +98,7 @@ impl<'p> Session<'p> {
             Err(error) => return store_end(error),
         };
         let (term, length) = (record.lease.term, parts.settings.owner.lease);
+        *owned = Some(term);
         let store = Arc::clone(&parts.store);
         let keeper = LeaseKeeper::start(
             &parts.shared,
@@ -271,7 +273,7 @@ impl<'p> Session<'p> {
 
     /// Waits for the next thing that happens and takes it in.
     async fn wait(&mut self) -> Result<(), SessionEnd> {
-        let may_ask = self.lease.is_some() && self.stopping.is_none() && self.halted.is_none();
+        let may_ask = self.may_ask();
         let wake = self.wake(may_ask);
         let rests_until = self.halted.as_ref().and_then(|_| self.parts.chain.rests_until());
         let wants_batch = self.engine.wants_batch() && self.halted.is_none() && !self.swapping;
@@ -445,7 +447,7 @@ async fn acquire(parts: &LaneParts, instead_of: Option<i64>) -> StoreResult<Acqu
 }
 
 /// What giving the lane back needs.
-struct Release {
+pub(super) struct Release {
     store: Arc<dyn Store>,
     lane: LaneId,
     term: i64,
@@ -453,13 +455,13 @@ struct Release {
 }
 
 impl Release {
-    fn of(parts: &LaneParts, term: i64) -> Self {
+    pub(super) fn of(parts: &LaneParts, term: i64) -> Self {
         let (store, lane, shared) = (Arc::clone(&parts.store), parts.id.clone(), parts.shared.clone());
         Self { store, lane, term, shared }
     }
 
     /// Where it fails, others wait for the lease to end.
-    async fn give_back(self) {
+    pub(super) async fn give_back(self) {
         let Self { store, lane, term, shared } = self;
         let task = shared.spawn(async move {
             if let Err(error) = store.release(&lane, term).await {

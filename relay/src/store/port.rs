@@ -91,7 +91,8 @@ pub trait Store: Send + Sync {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>>;
 
-    /// Asks the owners of lanes to do this with matching dead letters; returns how many match now.
+    /// Asks the owners of lanes to do this with the dead letters that match now, which it counts; never with any
+    /// that die later.
     fn request<'a>(
         &'a self,
         filter: &'a DeadFilter,
@@ -172,6 +173,13 @@ pub struct HeldKey {
     /// Dead letters.
     pub dead: u64,
 }
+
+/// How long a lease runs while its new owner reads what is held, at least: a million keys take seconds. Then it is
+/// cut to its own length.
+pub(super) const TAKEOVER: Duration = Duration::from_secs(30);
+
+/// What a lane does whose owner has just taken it.
+pub(super) const STARTING: &str = "starting";
 
 /// What a lane does whose lease was given back.
 pub(super) const STOPPED: &str = "stopped";

@@ -113,7 +113,15 @@ impl Session<'_> {
             }
         }
         self.write_next();
+        // Where one settlement follows the other, this is the only moment for them.
+        if self.may_ask() && Instant::now() >= self.next_requests {
+            self.start_requests();
+        }
         Ok(())
+    }
+
+    pub(super) fn may_ask(&self) -> bool {
+        self.lease.is_some() && self.stopping.is_none() && self.halted.is_none()
     }
 }
 

@@ -33,11 +33,6 @@ impl MemoryBudget {
         self.refused
     }
 
-    /// Bytes in use.
-    pub(super) fn used(&self) -> usize {
-        self.used
-    }
-
     /// The limit in bytes.
     pub(super) fn limit(&self) -> usize {
         self.limit

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::lane::{Lane, matches};
+use super::lane::{Lane, matches, now};
 use crate::store::fault::lost;
 use crate::store::port::STOPPED;
 use crate::store::{
@@ -176,7 +176,9 @@ impl Store for MemoryStore {
                 let count = row.dead(id, filter).count() as u64;
                 if count > 0 {
                     *next_request += 1;
-                    let (lane, filter, action) = (id.clone(), filter.clone(), action.clone());
+                    let bound = filter.dead_before.unwrap_or(u64::MAX).min(now() + 1);
+                    let filter = DeadFilter { dead_before: Some(bound), ..filter.clone() };
+                    let (lane, action) = (id.clone(), action.clone());
                     requests.push(Request { number: *next_request, lane, filter, action });
                     asked += count;
                 }

@@ -9,6 +9,7 @@ use super::fault::sqlite_error;
 use super::session::{Session, statement};
 use crate::store::encoding::{read_names, write_names};
 use crate::store::fault::{Cause, lost, store_error};
+use crate::store::port::{STARTING, TAKEOVER};
 use crate::store::rows::{
     StoredRow as _, microseconds, must_wait, read_holder, read_key, read_position, read_summary,
 };
@@ -17,8 +18,9 @@ use crate::store::{
     Acquired, Claim, HeldKey, Holder, LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError,
 };
 
-/// Makes a new term of the lane, unless another owner's lease runs, and reads what its new owner has to know, in
-/// one transaction.
+/// Makes a new term of the lane, unless another owner's lease runs, and reads what its new owner has to know.
+///
+/// The term is committed first: from then on nobody else writes, and reading a large side table holds no lock.
 pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> Result<Acquired, StoreError> {
     // A look first: a standby asks again and again, and the claim itself would lock the owner's row each time.
     if let Some(holder) = holder(session, lane).await?.filter(|holder| must_wait(claim, holder)) {
@@ -30,7 +32,7 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> 
         .bind(&lane.sink)
         .bind(&claim.owner)
         .bind(&claim.process)
-        .bind(microseconds(claim.length))
+        .bind(microseconds(claim.length.max(TAKEOVER)))
         .bind(claim.instead_of)
         .fetch_optional(&mut *transaction)
         .await
@@ -49,8 +51,11 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> 
         dead: 0,
         mean_bytes: 0,
     };
-    read_held(&mut transaction, lane, &mut record).await?;
     transaction.commit().await.map_err(sqlite_error)?;
+    let mut reader = session.readers().acquire().await.map_err(sqlite_error)?;
+    read_held(&mut reader, lane, &mut record).await?;
+    drop(reader);
+    renew(session, lane, record.lease.term, claim.length, STARTING).await?;
     Ok(Acquired::Taken(record))
 }
 

@@ -127,6 +127,17 @@ pub(crate) async fn a_letter_to_transform_anew_forgets_its_messages(place: &Plac
     assert_ne!(due[0].event.payload, due[1].event.payload);
 }
 
+pub(crate) async fn a_request_never_means_letters_that_die_later(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    owner.hold(vec![held(1, "a", HeldState::Dead)]).await;
+    assert_eq!(owner.store.request(&DeadFilter::default(), &DeadAction::Drop).await.unwrap(), 1);
+    // The stores count microseconds.
+    let asked = std::time::Instant::now();
+    while asked.elapsed() < std::time::Duration::from_micros(2) {}
+    owner.hold(vec![held(2, "b", HeldState::Dead)]).await;
+    assert_eq!((owner.apply().await, owner.dead().await), (1, vec![2]));
+}
+
 pub(crate) async fn letters_are_chosen_by_their_age(place: &Place) {
     let mut owner = Owner::of(place, "kafka").await;
     owner.hold(vec![held(1, "a", HeldState::Dead)]).await;

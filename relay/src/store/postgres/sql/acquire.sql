@@ -4,7 +4,7 @@ VALUES ($1, $2, $3, $4, statement_timestamp() + $5 * interval '1 microsecond', 1
 ON CONFLICT (pipeline, sink) DO UPDATE
     SET owner = excluded.owner,
         process = excluded.process,
-        leased_until = excluded.leased_until,
+        leased_until = clock_timestamp() + $5 * interval '1 microsecond',
         term = lane.term + 1
     WHERE lane.leased_until <= statement_timestamp()
        OR lane.process = excluded.process

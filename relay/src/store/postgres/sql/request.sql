@@ -1,4 +1,5 @@
--- One request a lane, so that each owner can close its own.
+-- One request a lane, so that each owner can close its own. It never means letters that die later: an operator has
+-- seen those that are there now.
 WITH matching AS (
     SELECT pipeline, sink, count(*) AS letters
     FROM held
@@ -12,7 +13,8 @@ WITH matching AS (
     GROUP BY pipeline, sink
 ), asked AS (
     INSERT INTO request (pipeline, sink, event_id, aggregate_id, code, dead_before, action, payload, requested_at)
-    SELECT pipeline, sink, $3, $4, $5, $6, $7, $8, statement_timestamp()
+    SELECT pipeline, sink, $3, $4, $5,
+           least($6, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint + 1), $7, $8, statement_timestamp()
     FROM matching
 )
 SELECT coalesce(sum(letters), 0)::bigint AS letters FROM matching

@@ -1,6 +1,9 @@
--- One request a lane, so that each owner can close its own.
+-- One request a lane, so that each owner can close its own. It never means letters that die later: an operator has
+-- seen those that are there now.
 INSERT INTO relay_request (pipeline, sink, event_id, aggregate_id, code, dead_before, action, payload, requested_at)
-SELECT DISTINCT pipeline, sink, ?3, ?4, ?5, ?6, ?7, ?8, CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+SELECT DISTINCT pipeline, sink, ?3, ?4, ?5,
+    min(coalesce(?6, CAST(unixepoch('subsec') * 1000000 AS INTEGER) + 1), CAST(unixepoch('subsec') * 1000000 AS INTEGER) + 1),
+    ?7, ?8, CAST(unixepoch('subsec') * 1000000 AS INTEGER)
 FROM relay_held
 WHERE dead_at IS NOT NULL
   AND (?1 IS NULL OR pipeline = ?1)
