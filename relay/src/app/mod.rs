@@ -7,6 +7,7 @@ mod dev;
 mod error;
 mod lanes;
 pub mod outbox;
+mod pipeline_cases;
 mod run;
 mod signals;
 mod stores;
@@ -16,5 +17,6 @@ pub use demo::{DemoOptions, demo};
 #[cfg(feature = "sqlite")]
 pub use dev::{DevOptions, Differing, Fate, Live, News, Parts, Subject, dev};
 pub use error::AppError;
+pub use pipeline_cases::pipeline_cases;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;

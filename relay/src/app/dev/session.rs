@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::author::Author;
+use super::building::{Build, Failure};
 use super::embedded::{Embedded, SOURCE};
 use super::files::{Files, Hints};
 use super::news::{Differing, Fate, Live, News, Parts};
@@ -19,7 +20,7 @@ use super::{DevOptions, Subject, recorded};
 use crate::app::AppError;
 use crate::app::signals::Signals;
 use crate::config::{Config, SourceAdapter};
-use crate::plugin::build::{self, BuildError, Built};
+use crate::plugin::build::{self, BuildError};
 use crate::plugin::host::PluginHost;
 use crate::plugin::{Generation, PluginError, PluginErrors};
 
@@ -54,7 +55,7 @@ struct Swap {
 struct Ended {
     plugin: usize,
     saved: Instant,
-    built: Result<(Built, Instant, Result<Judged, PluginError>), BuildError>,
+    built: Result<(Instant, Judged), Failure>,
 }
 
 struct Session<'n> {
@@ -240,42 +241,14 @@ impl Session<'_> {
     }
 
     fn build(&mut self, plugin: usize, saved: Instant) {
-        let project = self.plugins[plugin].project.clone();
-        let recorded =
-            project.source.as_ref().and_then(|it| self.sources.get(it).cloned().map(|a| (it.clone(), a)));
-        let old = self.plugins[plugin].running.clone();
-        let (host, ended, last) = (Arc::clone(&self.host), self.ended.clone(), self.last);
+        let Watched { project, running, .. } = &self.plugins[plugin];
+        let source =
+            project.source.as_ref().and_then(|name| Some((name.clone(), self.sources.get(name)?.clone())));
+        let (project, old, host) = (project.clone(), running.clone(), Arc::clone(&self.host));
+        let (build, ended) = (Build { project, source, host, old, last: self.last }, self.ended.clone());
         self.builds.spawn(async move {
-            let own = project.clone();
-            let building = tokio::task::spawn_blocking(move || {
-                let component = own.plugin.component.clone();
-                build::build_for_development(&own.dir, Some(&component), &mut |_| {})
-            });
-            let Ok(built) = building.await else { return };
-            let in_place = Instant::now();
-            let built = match built {
-                Err(error) => Err(error),
-                Ok(built) => {
-                    // Without the recorded events there are still the cases.
-                    let events = match &recorded {
-                        Some((source, adapter)) => {
-                            recorded::newest(source, adapter, last).await.unwrap_or_default()
-                        }
-                        None => Vec::new(),
-                    };
-                    match project.suites() {
-                        Err(error) => Err(error.into()),
-                        Ok(suites) => {
-                            let judging = tokio::task::spawn_blocking(move || {
-                                replay::judge(&host, &project, &events, &suites, old.as_deref())
-                            });
-                            let Ok(judged) = judging.await else { return };
-                            Ok((built, in_place, judged))
-                        }
-                    }
-                }
-            };
-            // The session that listened has ended.
+            let built = build.run().await;
+            // The session that listened may have ended.
             let _ = ended.send(Ended { plugin, saved, built });
         });
     }
@@ -288,18 +261,11 @@ impl Session<'_> {
         let plugin = watched.project.plugin.name.clone();
         let running = watched.running.as_deref().map(digest_of);
         let (in_place, judged) = match built {
-            Err(error) => {
-                let (code, words) = (error.code(), error.to_string());
-                let words = words.strip_prefix(&format!("{code}: ")).unwrap_or(&words).to_owned();
+            Ok(built) => built,
+            Err(Failure { code, words }) => {
                 (self.news)(News::Failed { plugin, running, code, words });
                 return Ok(());
             }
-            Ok((_, _, Err(error))) => {
-                let words = format!("{}\n{}", error.what, error.remedy);
-                (self.news)(News::Failed { plugin, running, code: error.code, words });
-                return Ok(());
-            }
-            Ok((_, in_place, Ok(judged))) => (in_place, judged),
         };
         let from = running.unwrap_or_default();
         let differing = differing(&judged.before, &judged.fates);
