@@ -209,7 +209,7 @@ impl Session<'_> {
                         author.next().await?;
                     }
                 }
-                Some(ended) = ends.recv() => self.built(ended).await?,
+                Some(ended) = ends.recv() => self.built(ended),
                 Some(seen) = captured.recv() => self.saw(seen).await?,
                 Some(seen) = relay.seen.recv() => {
                     if matches!(seen.what, What::Ended) {
@@ -254,7 +254,7 @@ impl Session<'_> {
     }
 
     /// A build ended: tells what differs, and expects the relay to take it.
-    async fn built(&mut self, ended: Ended) -> Result<(), AppError> {
+    fn built(&mut self, ended: Ended) {
         let Ended { plugin: index, saved, built } = ended;
         let watched = &mut self.plugins[index];
         watched.building = false;
@@ -264,7 +264,7 @@ impl Session<'_> {
             Ok(built) => built,
             Err(Failure { code, words }) => {
                 (self.news)(News::Failed { plugin, running, code, words });
-                return Ok(());
+                return;
             }
         };
         let from = running.unwrap_or_default();
@@ -274,7 +274,7 @@ impl Session<'_> {
         watched.running = Some(judged.generation);
         if same && judged.cases.iter().all(|it| it.outcome.is_pass()) {
             (self.news)(News::Unchanged { plugin });
-            return Ok(());
+            return;
         }
         // The relay may have been faster than the comparison.
         let swap =
@@ -289,37 +289,17 @@ impl Session<'_> {
         let took = in_place.saturating_duration_since(saved);
         let cases = judged.cases;
         (self.news)(News::Built { plugin, from, to, took, compared, differing, cases });
-        self.tell_swap(index, None).await
+        self.tell_swap(index, None);
     }
 
     /// Something was seen of the running relay.
     async fn saw(&mut self, seen: Seen) -> Result<(), AppError> {
         let Seen { at, what } = seen;
         match what {
-            What::Loaded { plugin, digest } => {
-                let Some(index) = self.plugins.iter().position(|it| it.project.plugin.name == plugin) else {
-                    return Ok(());
-                };
-                let watched = &mut self.plugins[index];
-                let swap = watched.swap.take().unwrap_or(Swap {
-                    saved: at,
-                    in_place: at,
-                    loaded: None,
-                    taken: None,
-                });
-                watched.swap = Some(Swap { loaded: Some((at, digest)), taken: None, ..swap });
-            }
-            What::Taken => {
-                for index in 0..self.plugins.len() {
-                    let Some(swap) = &mut self.plugins[index].swap else { continue };
-                    if swap.loaded.is_some() && swap.taken.is_none() {
-                        swap.taken = Some(at);
-                        // What the new build makes is seen at once.
-                        if let Some(author) = &mut self.author {
-                            author.round().await?;
-                        }
-                        self.tell_swap(index, None).await?;
-                    }
+            What::Loaded { plugin, digest } => self.loaded(&plugin, digest, at),
+            What::Taken(builds) => {
+                for (plugin, digest) in builds {
+                    self.taken(&plugin, digest, at).await?;
                 }
             }
             What::Refused { plugin, words } => {
@@ -335,7 +315,7 @@ impl Session<'_> {
                     author.arrived(&event, at);
                 }
                 for index in 0..self.plugins.len() {
-                    self.tell_swap(index, Some(at)).await?;
+                    self.tell_swap(index, Some(at));
                 }
             }
             What::Line { level, who, words } => self.line(level, who, words),
@@ -345,19 +325,48 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The relay loaded a build.
+    fn loaded(&mut self, plugin: &str, digest: String, at: Instant) {
+        let Some(watched) = self.plugins.iter_mut().find(|it| it.project.plugin.name == plugin) else {
+            return;
+        };
+        let swap = watched.swap.take().unwrap_or(Swap { saved: at, in_place: at, loaded: None, taken: None });
+        // A lane may have told that it took this build before the relay told that it loaded it.
+        let known = swap.loaded.as_ref().is_some_and(|(_, known)| *known == digest);
+        watched.swap =
+            Some(if known { swap } else { Swap { loaded: Some((at, digest)), taken: None, ..swap } });
+    }
+
+    /// A lane took a build.
+    async fn taken(&mut self, plugin: &str, digest: String, at: Instant) -> Result<(), AppError> {
+        let Some(index) = self.plugins.iter().position(|it| it.project.plugin.name == plugin) else {
+            return Ok(());
+        };
+        self.loaded(plugin, digest, at);
+        let Some(swap) = self.plugins[index].swap.as_mut().filter(|it| it.taken.is_none()) else {
+            return Ok(());
+        };
+        swap.taken = Some(at);
+        // What the new build makes is seen at once.
+        if let Some(author) = &mut self.author {
+            author.round().await?;
+        }
+        self.tell_swap(index, None);
+        Ok(())
+    }
+
     /// Tells of a swap once all of it is known: the comparison is shown, a lane took it, and, where this command writes
     /// the events, its first message came at `output`.
-    #[expect(clippy::unused_async, reason = "called where swaps are told between awaits")]
-    async fn tell_swap(&mut self, index: usize, output: Option<Instant>) -> Result<(), AppError> {
+    fn tell_swap(&mut self, index: usize, output: Option<Instant>) {
         let writes = self.author.is_some();
         let watched = &mut self.plugins[index];
         let shown = watched.running.as_deref().map(digest_of);
         let Some(Swap { saved, in_place, loaded: Some((loaded, to)), taken: Some(taken) }) = &watched.swap
         else {
-            return Ok(());
+            return;
         };
         if shown.as_ref() != Some(to) || (writes && output.is_none_or(|at| at < *taken)) {
-            return Ok(());
+            return;
         }
         let since = |later: Instant, earlier: Instant| later.saturating_duration_since(earlier);
         let parts = Parts {
@@ -374,7 +383,6 @@ impl Session<'_> {
         };
         watched.swap = None;
         (self.news)(News::Live(live));
-        Ok(())
     }
 
     fn running(&self, plugin: &str) -> String {
