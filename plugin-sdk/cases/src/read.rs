@@ -13,6 +13,7 @@ const NOON: u64 = 1_795_262_400_000_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    pipeline: Option<String>,
     #[serde(default)]
     config: toml::Table,
     #[serde(default)]
@@ -94,6 +95,11 @@ struct RawMessage {
 
 pub(crate) fn suite(file: &str, text: &str) -> Result<Suite, String> {
     let read: File = toml::from_str(text).map_err(|error| format!("\n{error}"))?;
+    if read.pipeline.is_some() && !read.config.is_empty() {
+        return Err(
+            "has a pipeline and a config; the plugins of a pipeline are configured where it is".to_owned()
+        );
+    }
     let config = serde_json::to_value(&read.config).map_err(|error| format!("config: {error}"))?;
     let mut cases: Vec<Case> = Vec::new();
     for (index, raw) in read.case.into_iter().enumerate() {
@@ -103,7 +109,7 @@ pub(crate) fn suite(file: &str, text: &str) -> Result<Suite, String> {
         }
         cases.push(case(index, raw).map_err(|what| format!("case {name:?}: {what}"))?);
     }
-    Ok(Suite { file: file.to_owned(), config, cases })
+    Ok(Suite { file: file.to_owned(), pipeline: read.pipeline, config, cases })
 }
 
 fn case(index: usize, mut raw: RawCase) -> Result<Case, String> {

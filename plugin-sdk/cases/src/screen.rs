@@ -64,6 +64,7 @@ impl Outcome {
 
     fn set(&self, event: &EventRow, spread: bool) -> Vec<String> {
         match self {
+            Self::Messages(messages) if messages.is_empty() => vec!["no message".to_owned()],
             Self::Messages(messages) => {
                 messages.iter().flat_map(|it| message_lines(it, event, spread)).collect()
             }

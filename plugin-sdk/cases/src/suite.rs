@@ -7,6 +7,8 @@ use crate::{CaseError, EventRow, Outcome, read};
 pub struct Suite {
     /// The file, for messages.
     pub file: String,
+    /// The pipeline of a relay's configuration that the cases go through; `None`: they go through one plugin.
+    pub pipeline: Option<String>,
     /// The plugin's configuration; an empty table where the file has none.
     pub config: serde_json::Value,
     /// In the order of the file.
@@ -27,6 +29,20 @@ pub struct Case {
 }
 
 impl Suite {
+    /// This suite, if its cases go through one plugin.
+    ///
+    /// # Errors
+    /// When they go through a pipeline.
+    pub fn of_plugin(self) -> Result<Self, CaseError> {
+        match self.pipeline {
+            None => Ok(self),
+            Some(_) => Err(CaseError::new(
+                &self.file,
+                "names a pipeline; `relay test` runs such cases, so keep them outside of a plugin's own",
+            )),
+        }
+    }
+
     /// Reads the text of `file`.
     ///
     /// # Errors

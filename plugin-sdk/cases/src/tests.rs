@@ -122,5 +122,9 @@ fn mistakes_are_named_with_their_case() {
         )
         .contains("two cases")
     );
+    assert!(wrong("pipeline = \"a\"\nconfig = { b = 1 }").contains("a pipeline and a config"));
+    let piped =
+        Suite::parse("a.toml", &format!("pipeline = \"orders\"\n{}", FILE.replace("config =", "# config =")));
+    assert!(piped.unwrap().of_plugin().unwrap_err().to_string().contains("`relay test`"));
     assert!(wrong("[[case]]\nname = \"x\"").contains("missing field `event`"));
 }

@@ -23,6 +23,8 @@ pub struct Failures(Vec<String>);
 /// Every case that came out otherwise, with what differs.
 pub fn golden_cases<P: Plugin>(path: impl AsRef<Path>) -> Result<usize, Failures> {
     let suites = Suite::load(path.as_ref()).map_err(|error| Failures(vec![error.to_string()]))?;
+    let suites = suites.into_iter().map(Suite::of_plugin).collect::<Result<Vec<_>, _>>();
+    let suites = suites.map_err(|error| Failures(vec![error.to_string()]))?;
     let mut failures = Vec::new();
     for suite in &suites {
         run::<P>(suite, &mut failures);

@@ -156,7 +156,11 @@ fn batch(pipeline: &PipelineConfig) -> BatchLimit {
     }
 }
 
-fn router(config: &Config, pipeline: &PipelineConfig, own: &str) -> Result<Option<Router>, AppError> {
+pub(super) fn router(
+    config: &Config,
+    pipeline: &PipelineConfig,
+    own: &str,
+) -> Result<Option<Router>, AppError> {
     let mut routes = Vec::with_capacity(pipeline.sinks.len());
     for name in &pipeline.sinks {
         let Some(sink) = config.sinks.get(name) else { return Ok(None) };
@@ -171,7 +175,7 @@ fn router(config: &Config, pipeline: &PipelineConfig, own: &str) -> Result<Optio
     Ok(Router::new(routes, own))
 }
 
-fn kind(sink: &SinkConfig) -> SinkKind {
+pub(super) fn kind(sink: &SinkConfig) -> SinkKind {
     match sink {
         #[cfg(feature = "http")]
         SinkConfig::Http(_) => SinkKind::Http,

@@ -9,6 +9,7 @@ mod error;
 mod hangup;
 mod lanes;
 pub mod outbox;
+mod pipeline_cases;
 mod process;
 mod run;
 mod signals;
@@ -20,5 +21,6 @@ pub use demo::{DemoOptions, demo};
 #[cfg(feature = "sqlite")]
 pub use dev::{DevOptions, Differing, Fate, Live, News, Parts, Subject, dev};
 pub use error::AppError;
+pub use pipeline_cases::pipeline_cases;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;

@@ -19,6 +19,7 @@ mod status;
 mod stores;
 mod style;
 mod table;
+mod test;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -71,6 +72,8 @@ enum Command {
     /// Look at events that were given up on, and send them again.
     #[command(subcommand)]
     Dead(dead::Command),
+    /// Run golden cases through whole pipelines, without a server.
+    Test(test::Arguments),
     /// Make plugins, and look at them.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Dead(command) => dead::run(command),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
         #[cfg(feature = "sqlite")]
         Command::Dev(arguments) => dev::run(&arguments),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+pub(super) mod cases;
 pub(super) mod difference;
 mod inspect;
 mod junit;

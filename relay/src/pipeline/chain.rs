@@ -41,7 +41,7 @@ impl Stage {
 
 /// What became of one event in the chain.
 #[derive(Debug)]
-pub(super) enum Rendered {
+pub enum Rendered {
     /// Its messages for this lane's sink; none: it was discarded, or is not for this sink.
     Messages(Vec<Message>),
     /// It failed.
@@ -121,7 +121,7 @@ impl Chain {
     }
 
     /// Runs all stages over `events`; one result per event, in order.
-    pub(super) fn run(&mut self, events: &EventBatch) -> Vec<Rendered> {
+    pub fn run(&mut self, events: &EventBatch) -> Vec<Rendered> {
         let mut rendered: Vec<_> = events.iter().map(|_| Rendered::Messages(Vec::new())).collect();
         let Self { source, router, stages, answers } = self;
         let Some((last, earlier)) = stages.split_last_mut() else {

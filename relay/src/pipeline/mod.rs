@@ -12,6 +12,6 @@ mod session;
 mod settle;
 mod view;
 
-pub use chain::{Chain, Stage};
+pub use chain::{Chain, Rendered, Stage};
 pub use lane::{LaneEnd, LaneParts, LaneSettings, OwnerSettings, run};
 pub use view::{LaneState, LaneView, Views};

@@ -53,15 +53,26 @@ impl Dev {
 
     /// The next news of this kind; the others are passed over.
     fn wait_for(&self, kind: &str) -> Value {
+        self.wait_for_all(&[kind]).remove(0)
+    }
+
+    /// The next news of each of these kinds, in whichever order they come; the others are passed over.
+    fn wait_for_all(&self, kinds: &[&str]) -> Vec<Value> {
         let deadline = Instant::now() + PATIENCE;
-        let mut seen = Vec::new();
-        while let Ok(news) = self.news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if news["news"] == kind {
-                return news;
+        let mut seen: Vec<Value> = Vec::new();
+        loop {
+            let first = |kind: &&str| seen.iter().find(|it| it["news"] == **kind).cloned();
+            let found: Vec<Value> = kinds.iter().filter_map(first).collect();
+            if found.len() == kinds.len() {
+                return found;
             }
-            seen.push(news.to_string());
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(news) = self.news.recv_timeout(left) else {
+                let seen: Vec<_> = seen.iter().map(Value::to_string).collect();
+                panic!("no {kinds:?} came; there were:\n{}", seen.join("\n"));
+            };
+            seen.push(news);
         }
-        panic!("no {kind} came; there were:\n{}", seen.join("\n"));
     }
 
     /// SIGTERM, and its exit code.
@@ -73,8 +84,10 @@ impl Dev {
 }
 
 impl Drop for Dev {
+    /// A test that failed ends it gracefully too, so that it ends the relay that it runs.
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let id = self.child.id().to_string();
+        let _ = std::process::Command::new("kill").args(["-TERM", &id]).stderr(Stdio::null()).status();
         let _ = self.child.wait();
     }
 }
@@ -154,17 +167,18 @@ fn a_panic_is_told_with_its_place_and_the_others_go_on() {
     let at = original.find("        // An event that needs no message").unwrap();
     save(&source, &format!("{}{check}{}", &original[..at], &original[at..]));
     let line = 1 + original[..at].matches('\n').count();
-    let told = dev.wait_for("relay");
+    // What the log says and what the comparison finds come in either order.
+    let [told, built, _live] = &dev.wait_for_all(&["relay", "built", "live"])[..] else {
+        panic!("three were asked for")
+    };
     let words = told["words"].as_str().unwrap();
     assert!(
         words.contains(&format!("panicked at src/lib.rs:{line}:")) && words.contains("no eighteen"),
         "{told}"
     );
-    let built = dev.wait_for("built");
     let first = &built["differing"][0]["after"];
+    // It is live because orders of others still arrive.
     assert_eq!(first["outcome"][0], "fault P120", "{built}");
-    // Orders of others still arrive.
-    dev.wait_for("live");
     assert_eq!(dev.stop(), Some(0));
 }
 

@@ -5,6 +5,7 @@
 mod author;
 mod author_dev;
 mod author_docs;
+mod author_pipeline;
 mod cli;
 mod end_to_end;
 mod failures;

@@ -5,6 +5,7 @@
 //! nothing: the old one goes on.
 
 mod author;
+mod building;
 mod embedded;
 mod files;
 mod news;

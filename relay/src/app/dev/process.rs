@@ -32,8 +32,9 @@ pub(super) enum What {
     Loaded { plugin: String, digest: String },
     /// A lane reads the outbox.
     Reading,
-    /// A lane took a new build.
-    Taken,
+    /// A lane took new builds: each plugin's name and the build's digest. It may be told before they are said to be
+    /// loaded: lanes get them first.
+    Taken(Vec<(String, String)>),
     /// A new build was refused.
     Refused { plugin: String, words: String },
     /// A message left, for the event of this id.
@@ -125,8 +126,13 @@ fn line(value: &Value) -> Option<What> {
     if words.starts_with("plugin swapped: batches") {
         return Some(What::Loaded { plugin, digest: text(value, "to") });
     }
-    if words.starts_with("plugin swapped: ") {
-        return Some(What::Taken);
+    if let Some(changes) = words.strip_prefix("plugin swapped: ") {
+        // `name: old → new`, of several plugins with commas between.
+        let change = |it: &str| {
+            let (name, digests) = it.split_once(": ")?;
+            Some((name.to_owned(), digests.rsplit_once(" → ")?.1.to_owned()))
+        };
+        return Some(What::Taken(changes.split(", ").filter_map(change).collect()));
     }
     if words == "reading" {
         return Some(What::Reading);
@@ -207,9 +213,12 @@ mod tests {
         assert!(
             matches!(line(&swapped), Some(What::Loaded { plugin, digest }) if plugin == "hello" && digest == "88fe10")
         );
-        let taken =
-            json!({ "level": "INFO", "message": "plugin swapped: hello: 41d33f → 88fe10", "lane": "a → b" });
-        assert!(matches!(line(&taken), Some(What::Taken)));
+        let taken = json!({
+            "level": "INFO", "message": "plugin swapped: hello: 41d33f → 88fe10, b: 1 → 2", "lane": "a → b",
+        });
+        let pair = |name: &str, digest: &str| (name.to_owned(), digest.to_owned());
+        let expected = [pair("hello", "88fe10"), pair("b", "2")];
+        assert!(matches!(line(&taken), Some(What::Taken(all)) if all == expected));
         let guest =
             json!({ "level": "INFO", "target": "relay::plugin::guest", "plugin": "hello", "message": "hi" });
         assert!(matches!(line(&guest), Some(What::Line { who, .. }) if who == "hello"));

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::author::Author;
+use super::building::{Build, Failure};
 use super::embedded::{Embedded, SOURCE};
 use super::files::{Files, Hints};
 use super::news::{Differing, Fate, Live, News, Parts};
@@ -19,7 +20,7 @@ use super::{DevOptions, Subject, recorded};
 use crate::app::AppError;
 use crate::app::signals::Signals;
 use crate::config::{Config, SourceAdapter};
-use crate::plugin::build::{self, BuildError, Built};
+use crate::plugin::build::{self, BuildError};
 use crate::plugin::host::PluginHost;
 use crate::plugin::{Generation, PluginError, PluginErrors};
 
@@ -54,7 +55,7 @@ struct Swap {
 struct Ended {
     plugin: usize,
     saved: Instant,
-    built: Result<(Built, Instant, Result<Judged, PluginError>), BuildError>,
+    built: Result<(Instant, Judged), Failure>,
 }
 
 struct Session<'n> {
@@ -208,7 +209,7 @@ impl Session<'_> {
                         author.next().await?;
                     }
                 }
-                Some(ended) = ends.recv() => self.built(ended).await?,
+                Some(ended) = ends.recv() => self.built(ended),
                 Some(seen) = captured.recv() => self.saw(seen).await?,
                 Some(seen) = relay.seen.recv() => {
                     if matches!(seen.what, What::Ended) {
@@ -240,66 +241,31 @@ impl Session<'_> {
     }
 
     fn build(&mut self, plugin: usize, saved: Instant) {
-        let project = self.plugins[plugin].project.clone();
-        let recorded =
-            project.source.as_ref().and_then(|it| self.sources.get(it).cloned().map(|a| (it.clone(), a)));
-        let old = self.plugins[plugin].running.clone();
-        let (host, ended, last) = (Arc::clone(&self.host), self.ended.clone(), self.last);
+        let Watched { project, running, .. } = &self.plugins[plugin];
+        let source =
+            project.source.as_ref().and_then(|name| Some((name.clone(), self.sources.get(name)?.clone())));
+        let (project, old, host) = (project.clone(), running.clone(), Arc::clone(&self.host));
+        let (build, ended) = (Build { project, source, host, old, last: self.last }, self.ended.clone());
         self.builds.spawn(async move {
-            let own = project.clone();
-            let building = tokio::task::spawn_blocking(move || {
-                let component = own.plugin.component.clone();
-                build::build_for_development(&own.dir, Some(&component), &mut |_| {})
-            });
-            let Ok(built) = building.await else { return };
-            let in_place = Instant::now();
-            let built = match built {
-                Err(error) => Err(error),
-                Ok(built) => {
-                    // Without the recorded events there are still the cases.
-                    let events = match &recorded {
-                        Some((source, adapter)) => {
-                            recorded::newest(source, adapter, last).await.unwrap_or_default()
-                        }
-                        None => Vec::new(),
-                    };
-                    match project.suites() {
-                        Err(error) => Err(error.into()),
-                        Ok(suites) => {
-                            let judging = tokio::task::spawn_blocking(move || {
-                                replay::judge(&host, &project, &events, &suites, old.as_deref())
-                            });
-                            let Ok(judged) = judging.await else { return };
-                            Ok((built, in_place, judged))
-                        }
-                    }
-                }
-            };
-            // The session that listened has ended.
+            let built = build.run().await;
+            // The session that listened may have ended.
             let _ = ended.send(Ended { plugin, saved, built });
         });
     }
 
     /// A build ended: tells what differs, and expects the relay to take it.
-    async fn built(&mut self, ended: Ended) -> Result<(), AppError> {
+    fn built(&mut self, ended: Ended) {
         let Ended { plugin: index, saved, built } = ended;
         let watched = &mut self.plugins[index];
         watched.building = false;
         let plugin = watched.project.plugin.name.clone();
         let running = watched.running.as_deref().map(digest_of);
         let (in_place, judged) = match built {
-            Err(error) => {
-                let (code, words) = (error.code(), error.to_string());
-                let words = words.strip_prefix(&format!("{code}: ")).unwrap_or(&words).to_owned();
+            Ok(built) => built,
+            Err(Failure { code, words }) => {
                 (self.news)(News::Failed { plugin, running, code, words });
-                return Ok(());
+                return;
             }
-            Ok((_, _, Err(error))) => {
-                let words = format!("{}\n{}", error.what, error.remedy);
-                (self.news)(News::Failed { plugin, running, code: error.code, words });
-                return Ok(());
-            }
-            Ok((_, in_place, Ok(judged))) => (in_place, judged),
         };
         let from = running.unwrap_or_default();
         let differing = differing(&judged.before, &judged.fates);
@@ -308,7 +274,7 @@ impl Session<'_> {
         watched.running = Some(judged.generation);
         if same && judged.cases.iter().all(|it| it.outcome.is_pass()) {
             (self.news)(News::Unchanged { plugin });
-            return Ok(());
+            return;
         }
         // The relay may have been faster than the comparison.
         let swap =
@@ -323,37 +289,17 @@ impl Session<'_> {
         let took = in_place.saturating_duration_since(saved);
         let cases = judged.cases;
         (self.news)(News::Built { plugin, from, to, took, compared, differing, cases });
-        self.tell_swap(index, None).await
+        self.tell_swap(index, None);
     }
 
     /// Something was seen of the running relay.
     async fn saw(&mut self, seen: Seen) -> Result<(), AppError> {
         let Seen { at, what } = seen;
         match what {
-            What::Loaded { plugin, digest } => {
-                let Some(index) = self.plugins.iter().position(|it| it.project.plugin.name == plugin) else {
-                    return Ok(());
-                };
-                let watched = &mut self.plugins[index];
-                let swap = watched.swap.take().unwrap_or(Swap {
-                    saved: at,
-                    in_place: at,
-                    loaded: None,
-                    taken: None,
-                });
-                watched.swap = Some(Swap { loaded: Some((at, digest)), taken: None, ..swap });
-            }
-            What::Taken => {
-                for index in 0..self.plugins.len() {
-                    let Some(swap) = &mut self.plugins[index].swap else { continue };
-                    if swap.loaded.is_some() && swap.taken.is_none() {
-                        swap.taken = Some(at);
-                        // What the new build makes is seen at once.
-                        if let Some(author) = &mut self.author {
-                            author.round().await?;
-                        }
-                        self.tell_swap(index, None).await?;
-                    }
+            What::Loaded { plugin, digest } => self.loaded(&plugin, digest, at),
+            What::Taken(builds) => {
+                for (plugin, digest) in builds {
+                    self.taken(&plugin, digest, at).await?;
                 }
             }
             What::Refused { plugin, words } => {
@@ -369,7 +315,7 @@ impl Session<'_> {
                     author.arrived(&event, at);
                 }
                 for index in 0..self.plugins.len() {
-                    self.tell_swap(index, Some(at)).await?;
+                    self.tell_swap(index, Some(at));
                 }
             }
             What::Line { level, who, words } => self.line(level, who, words),
@@ -379,19 +325,48 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// The relay loaded a build.
+    fn loaded(&mut self, plugin: &str, digest: String, at: Instant) {
+        let Some(watched) = self.plugins.iter_mut().find(|it| it.project.plugin.name == plugin) else {
+            return;
+        };
+        let swap = watched.swap.take().unwrap_or(Swap { saved: at, in_place: at, loaded: None, taken: None });
+        // A lane may have told that it took this build before the relay told that it loaded it.
+        let known = swap.loaded.as_ref().is_some_and(|(_, known)| *known == digest);
+        watched.swap =
+            Some(if known { swap } else { Swap { loaded: Some((at, digest)), taken: None, ..swap } });
+    }
+
+    /// A lane took a build.
+    async fn taken(&mut self, plugin: &str, digest: String, at: Instant) -> Result<(), AppError> {
+        let Some(index) = self.plugins.iter().position(|it| it.project.plugin.name == plugin) else {
+            return Ok(());
+        };
+        self.loaded(plugin, digest, at);
+        let Some(swap) = self.plugins[index].swap.as_mut().filter(|it| it.taken.is_none()) else {
+            return Ok(());
+        };
+        swap.taken = Some(at);
+        // What the new build makes is seen at once.
+        if let Some(author) = &mut self.author {
+            author.round().await?;
+        }
+        self.tell_swap(index, None);
+        Ok(())
+    }
+
     /// Tells of a swap once all of it is known: the comparison is shown, a lane took it, and, where this command writes
     /// the events, its first message came at `output`.
-    #[expect(clippy::unused_async, reason = "called where swaps are told between awaits")]
-    async fn tell_swap(&mut self, index: usize, output: Option<Instant>) -> Result<(), AppError> {
+    fn tell_swap(&mut self, index: usize, output: Option<Instant>) {
         let writes = self.author.is_some();
         let watched = &mut self.plugins[index];
         let shown = watched.running.as_deref().map(digest_of);
         let Some(Swap { saved, in_place, loaded: Some((loaded, to)), taken: Some(taken) }) = &watched.swap
         else {
-            return Ok(());
+            return;
         };
         if shown.as_ref() != Some(to) || (writes && output.is_none_or(|at| at < *taken)) {
-            return Ok(());
+            return;
         }
         let since = |later: Instant, earlier: Instant| later.saturating_duration_since(earlier);
         let parts = Parts {
@@ -408,7 +383,6 @@ impl Session<'_> {
         };
         watched.swap = None;
         (self.news)(News::Live(live));
-        Ok(())
     }
 
     fn running(&self, plugin: &str) -> String {

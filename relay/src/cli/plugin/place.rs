@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::cases::wrong;
 use super::failed;
 use crate::cli::{Exit, Failure};
 use crate::plugin::build::{self, CASES};
-use crate::plugin::golden::{self, CaseError, Suite};
+use crate::plugin::golden::{self, Suite};
 
 /// `path` itself, or the component that `relay plugin build` makes of the crate in it.
 pub(super) fn component(path: &Path) -> Result<PathBuf, Failure> {
@@ -43,6 +44,8 @@ impl Subject {
             None => golden::carried(&bytes),
         };
         let name = component.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let suites =
+            suites.and_then(|all| all.into_iter().map(Suite::of_plugin).collect::<Result<Vec<_>, _>>());
         let suites = suites.map_err(wrong)?;
         if suites.iter().all(|it| it.cases.is_empty()) {
             let what = format!("{} has no golden cases", path.display());
@@ -52,9 +55,4 @@ impl Subject {
         }
         Ok(Self { name, bytes, suites })
     }
-}
-
-/// A file of cases that can't be used.
-pub(super) fn wrong(error: CaseError) -> Failure {
-    Failure::coded(Exit::Failed, "P158", error.to_string(), "")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{bench, inspect, junit, new, test};
+use super::{bench, cases, inspect, junit, new};
 use crate::cli::style::Style;
 use crate::plugin::bench::Figures;
 use crate::plugin::golden::{CaseOutcome, CaseResult, Outcome, Suite};
@@ -85,10 +85,10 @@ fn results() -> Vec<CaseResult> {
 
 #[test]
 fn test_shows_what_differs_and_what_to_do() {
-    insta::assert_snapshot!("test", test::screen(&results(), false, Style::PLAIN));
-    insta::assert_snapshot!("test_update", test::screen(&results(), true, Style::PLAIN));
-    insta::assert_snapshot!("test_in_colour", test::screen(&results()[..2], false, Style::COLOURED));
-    insta::assert_snapshot!("test_passed", test::screen(&results()[..1], false, Style::PLAIN));
+    insta::assert_snapshot!("test", cases::screen(&results(), false, Style::PLAIN));
+    insta::assert_snapshot!("test_update", cases::screen(&results(), true, Style::PLAIN));
+    insta::assert_snapshot!("test_in_colour", cases::screen(&results()[..2], false, Style::COLOURED));
+    insta::assert_snapshot!("test_passed", cases::screen(&results()[..1], false, Style::PLAIN));
 }
 
 #[test]

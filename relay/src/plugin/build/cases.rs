@@ -29,7 +29,7 @@ pub(super) fn of(dir: &Path) -> Result<Vec<(String, String)>, BuildError> {
     let mut cases = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).map_err(failed(&file))?;
-        Suite::parse(&file.display().to_string(), &text)?;
+        Suite::parse(&file.display().to_string(), &text)?.of_plugin()?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         cases.push((name, text));
     }
