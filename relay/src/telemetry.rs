@@ -8,12 +8,19 @@ pub const DISCARDED: &str = "relay_events_discarded_total";
 pub const READ: &str = "relay_events_read_total";
 /// Counter: failed attempts and outages by code. Labels: pipeline, sink, code.
 pub const FAILURES: &str = "relay_failures_total";
+/// Counter: answers that were lost; those messages are sent again under the same key, and may arrive twice. Labels:
+/// pipeline, sink.
+pub const UNKNOWN: &str = "relay_deliveries_unknown_total";
 /// Gauge: events between settled progress and the newest read. Labels: pipeline, sink.
 pub const WINDOW: &str = "relay_window_events";
 /// Gauge: parked, blocked and blocking dead events. Labels: pipeline, sink.
 pub const HELD: &str = "relay_held_events";
 /// Gauge: 1 while the sink is away. Labels: pipeline, sink.
 pub const OUTAGE: &str = "relay_sink_outage";
+/// Gauge: 1 while most events fail, so that the lane stands still. Labels: pipeline, sink.
+pub const STORM: &str = "relay_storm";
+/// Gauge: 1 while the side table has no room, so that the lane stands still. Labels: pipeline, sink.
+pub const FULL: &str = "relay_held_full";
 /// Counter: settlements recorded. Labels: pipeline, sink.
 pub const SETTLEMENTS: &str = "relay_settlements_total";
 /// Counter: plugin generations that went live. Labels: pipeline, sink.

@@ -105,7 +105,7 @@ async fn ready(State(shown): State<Shown>) -> Response {
     let waiting: Vec<_> = views
         .iter()
         .filter(|(_, view)| !view.state.is_ready())
-        .map(|(lane, view)| format!("{lane}: {:?}\n", view.state))
+        .map(|(lane, view)| format!("{lane}: {}\n", view.state))
         .collect();
     if views.is_empty() {
         (StatusCode::SERVICE_UNAVAILABLE, "starting\n".to_owned()).into_response()
@@ -123,7 +123,7 @@ async fn metrics(State(shown): State<Shown>) -> Response {
 async fn lanes(State(shown): State<Shown>) -> Response {
     let lane = |(id, view): (&crate::store::LaneId, &crate::pipeline::LaneView)| {
         serde_json::json!({
-            "pipeline": id.pipeline, "sink": id.sink, "state": format!("{:?}", view.state),
+            "pipeline": id.pipeline, "sink": id.sink, "state": view.state.to_string(),
             "delivered": view.delivered, "window": view.window, "held": view.held, "plugins": view.plugins,
         })
     };

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use relay_engine::engine::{LaneConfig, OnDead, RetryPolicy};
+use relay_engine::engine::{Amount, HeldLimits, LaneConfig, OnDead, RetryPolicy, StormLimit};
 use relay_engine::route::{Grant, Router, SinkKind, SinkRoute, Template};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::AppError;
+use super::run::RunOptions;
+use super::{AppError, process};
 use crate::config::{self, Config, PipelineConfig, SinkConfig, SourceAdapter};
-use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, Stage, Views};
+use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, OwnerSettings, Stage, Views};
 use crate::plugin::LiveGeneration;
 use crate::sink::{Reports, Sink};
 use crate::source::{BatchLimit, Source};
@@ -23,12 +25,21 @@ const IN_FLIGHT: usize = 1_024;
 /// The window overshoots its limit by at most one batch: a quarter.
 const BATCHES_PER_WINDOW: usize = 4;
 
+/// With the half second between a standby's looks, a lane is taken over within four seconds of a crash.
+#[cfg(feature = "postgres")]
+const POSTGRES_LEASE: Duration = Duration::from_secs(3);
+
+/// Each renewal is a write in the application's file. Others who can open it are mostly on the same machine, where
+/// they see that a process is gone.
+#[cfg(feature = "sqlite")]
+const SQLITE_LEASE: Duration = Duration::from_secs(30);
+
 /// What all lanes of a process share.
 pub(super) struct Shared<'a> {
     pub(super) config: &'a Config,
     pub(super) live: &'a BTreeMap<String, LiveGeneration>,
     pub(super) stores: &'a BTreeMap<String, Arc<dyn Store>>,
-    pub(super) owner: &'a str,
+    pub(super) options: &'a RunOptions,
     pub(super) views: &'a Views,
     pub(super) stop: &'a CancellationToken,
 }
@@ -66,7 +77,7 @@ impl Shared<'_> {
         let in_flight = in_flight(&sink_config);
         Ok(LaneParts {
             id: LaneId { pipeline: pipeline.name.clone(), sink: sink.to_owned() },
-            settings: settings(pipeline, in_flight, source.start.into(), self.owner),
+            settings: settings(pipeline, in_flight, source.start.into(), self.owner(&source.adapter)),
             source: Box::new(move || make_source(&adapter)),
             sink: {
                 let name = sink.to_owned();
@@ -79,13 +90,29 @@ impl Shared<'_> {
             stop: self.stop.child_token(),
         })
     }
+
+    fn owner(&self, source: &SourceAdapter) -> OwnerSettings {
+        let suggested = match source {
+            #[cfg(feature = "postgres")]
+            SourceAdapter::Postgres(_) => POSTGRES_LEASE,
+            #[cfg(feature = "sqlite")]
+            SourceAdapter::Sqlite(_) => SQLITE_LEASE,
+        };
+        OwnerSettings {
+            name: self.options.owner.clone(),
+            process: process::identity(),
+            lease: self.config.relay.lease.unwrap_or(suggested),
+            standby: self.options.standby,
+            is_gone: process::is_gone,
+        }
+    }
 }
 
 fn settings(
     pipeline: &PipelineConfig,
     in_flight: usize,
     start: crate::source::Start,
-    owner: &str,
+    owner: OwnerSettings,
 ) -> LaneSettings {
     LaneSettings {
         engine: LaneConfig {
@@ -100,15 +127,25 @@ fn settings(
             },
             on_dead: match pipeline.on_dead {
                 config::OnDead::Block => OnDead::Block,
+                config::OnDead::ParkKey => OnDead::ParkKey,
                 config::OnDead::SkipAfterDeadLetter => OnDead::SkipAfterDeadLetter,
             },
             settle_every: pipeline.settle_interval,
+            storm: pipeline.storm.map(|it| StormLimit { percent: it.percent, last: it.last }),
+            limits: HeldLimits {
+                parked: amount(pipeline.held.parked, pipeline.held.parked_bytes),
+                dead: amount(pipeline.held.dead, pipeline.held.dead_bytes),
+            },
         },
         batch: batch(pipeline),
         start,
-        owner: owner.to_owned(),
+        owner,
         grace: pipeline.grace,
     }
+}
+
+fn amount(rows: usize, bytes: usize) -> Amount {
+    Amount { rows: rows as u64, bytes: bytes as u64 }
 }
 
 /// A lane takes a whole batch in while its window has any room, so that a batch must be small beside the window.

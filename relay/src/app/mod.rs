@@ -1,17 +1,21 @@
 //! Wires the parts, owns all tasks, drains.
 
+mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
 #[cfg(feature = "sqlite")]
 mod dev;
 mod error;
+mod hangup;
 mod lanes;
 pub mod outbox;
 mod pipeline_cases;
+mod process;
 mod run;
 mod signals;
 mod stores;
 
+pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,7 @@
 //! `relay run`: from a configuration to lanes, until a signal or a fault ends them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, open_stores};
+use super::{AppError, compiler, hangup, open_stores};
 use crate::admin;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
@@ -24,6 +25,10 @@ use crate::store::LaneId;
 pub struct RunOptions {
     /// This relay's name, as status shows it.
     pub owner: String,
+    /// Whether to wait for lanes that another relay owns; otherwise the relay ends there.
+    pub standby: bool,
+    /// The configuration's file, which is read again at a SIGHUP; none where flags stand for it.
+    pub file: Option<PathBuf>,
 }
 
 /// How a run ended.
@@ -47,6 +52,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// When a part can't start, or stops for good. Every plugin that can't serve is named, before any event moves.
 pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError> {
     let mut signals = Signals::listen()?;
+    let hangup = hangup::listen()?;
     let stop = CancellationToken::new();
     let _stop_on_return = stop.clone().drop_guard();
     let mut tasks = JoinSet::new();
@@ -60,6 +66,8 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         tasks.spawn(keep_up(metrics, stop.clone()));
     }
     let (live, reloading) = load_plugins(&config, &stop).await?;
+    let reloader = reloading.as_ref().map(ReloadTask::reloader);
+    tasks.spawn(hangup::reload_plugins(hangup, options.file.clone(), reloader, stop.clone()));
     if let Some(reloading) = reloading {
         tasks.spawn(reloading.run());
     }
@@ -73,7 +81,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         config: &config,
         live: &live,
         stores: &stores,
-        owner: &options.owner,
+        options: &options,
         views: &views,
         stop: &stop,
     };
@@ -100,7 +108,7 @@ async fn load_plugins(
     if configs.is_empty() {
         return Ok((BTreeMap::new(), None));
     }
-    let host = Arc::new(PluginHost::new()?);
+    let host = Arc::new(PluginHost::with(&compiler::host_config(config))?);
     let (live, task) = reload::watch(host, configs, stop.clone()).await?;
     for generation in live.values() {
         let generation = generation.borrow();

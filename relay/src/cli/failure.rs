@@ -144,6 +144,11 @@ impl From<StoreError> for Failure {
                 let what = format!("lane {lane} belongs to another relay now (our term was {term})");
                 Report { exit: Exit::OwnershipLost, ..outside("T501", what, &[], "") }
             }
+            StoreError::Owned { lane, owner, term } => {
+                let what = format!("lane {lane} belongs to {owner} (term {term})");
+                let remedy = "stop that relay, or run this one without --no-standby";
+                Report { exit: Exit::OwnershipLost, ..outside("T501", what, &[], remedy) }
+            }
         };
         Self::Other(report)
     }

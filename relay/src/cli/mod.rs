@@ -13,6 +13,7 @@ mod failure;
 mod init;
 pub mod logging;
 mod plugin;
+mod plugin_compile;
 mod run;
 mod status;
 mod stores;

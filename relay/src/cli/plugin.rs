@@ -30,6 +30,9 @@ pub(super) enum Command {
     Test(test::Arguments),
     /// Measure what a plugin costs over its golden cases, against its limits.
     Bench(bench::Arguments),
+    /// Compile the component on standard input for a relay: the relay starts this itself.
+    #[command(hide = true)]
+    Compile,
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -39,6 +42,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Compile => Ok(super::plugin_compile::run()),
     }
 }
 

@@ -16,6 +16,7 @@ Examples:
   relay run --outbox postgres://localhost/shop --table public.outbox \\
       --to nats://localhost:4222/orders.{aggregatetype} --start now
 
+SIGHUP reads plugins and their configurations again, while events flow.
 The first signal (SIGINT, SIGTERM) stops reading, waits for what is in flight and settles it; a second one
 ends at once. Either way nothing is lost.";
 
@@ -40,6 +41,9 @@ pub(super) struct Arguments {
     /// This relay's name, as status shows it.
     #[arg(long, value_name = "NAME", env = "RELAY_NAME", default_value_t = host_name())]
     name: String,
+    /// End with exit code 5 where another relay owns a lane, instead of waiting to take it over.
+    #[arg(long)]
+    no_standby: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -47,7 +51,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.log.start()?;
     let config = load(&arguments)?;
-    let ending = block_on(async { Ok(app::run(config, RunOptions { owner: arguments.name }).await?) })?;
+    let file = arguments.outbox.is_none().then(|| arguments.file.config.clone());
+    let options = RunOptions { owner: arguments.name, standby: !arguments.no_standby, file };
+    let ending = block_on(async { Ok(app::run(config, options).await?) })?;
     Ok(match ending {
         Ending::Drained => Exit::Done,
         Ending::Interrupted => Exit::Interrupted,

@@ -50,6 +50,7 @@ pub(super) fn screen(lanes: &[LaneSummary], configured: &[LaneId], now: u64) -> 
         ("parked", Align::Right),
         ("dead", Align::Right),
         ("last settled", Align::Left),
+        ("state", Align::Left),
     ];
     let mut rows: Vec<(LaneId, Vec<String>)> =
         lanes.iter().map(|it| (it.lane.clone(), row(it, now))).collect();
@@ -57,7 +58,7 @@ pub(super) fn screen(lanes: &[LaneSummary], configured: &[LaneId], now: u64) -> 
         let nothing = || "–".to_owned();
         let mut row = vec![lane.to_string()];
         row.extend(std::iter::repeat_with(nothing).take(titles.len() - 2));
-        row.push("never run".to_owned());
+        row.push("has never run".to_owned());
         rows.push((lane.clone(), row));
     }
     rows.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -71,13 +72,14 @@ fn row(lane: &LaneSummary, now: u64) -> Vec<String> {
     let plugins: Vec<&str> = lane.generation.iter().map(|it| it.get(..6).unwrap_or(it)).collect();
     vec![
         lane.lane.to_string(),
-        format!("{} #{}", lane.owner, lane.term),
+        if lane.leased { format!("{} #{}", lane.owner, lane.term) } else { "nobody".to_owned() },
         if plugins.is_empty() { "none".to_owned() } else { plugins.join(" → ") },
         grouped(lane.delivered),
         grouped(lane.discarded),
         grouped(lane.parked),
         grouped(lane.dead),
         lane.settled_at.map_or_else(|| "not yet".to_owned(), |at| time::ago(at, now)),
+        if lane.leased { lane.state.clone() } else { "not running".to_owned() },
     ]
 }
 
@@ -89,6 +91,8 @@ pub(super) fn json_screen(lanes: &[LaneSummary]) -> String {
             "sink": lane.lane.sink,
             "owner": lane.owner,
             "term": lane.term,
+            "leased": lane.leased,
+            "state": lane.state,
             "position": lane.position.as_ref().map(ToString::to_string),
             "plugins": lane.generation,
             "delivered": lane.delivered,

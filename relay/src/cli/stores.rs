@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Failure;
 use crate::app;
 use crate::config::Config;
-use crate::store::{DeadFilter, DeadLetter, LaneSummary, Store};
+use crate::store::{DeadAction, DeadFilter, DeadLetter, LaneSummary, Store};
 
 /// Dead letters per question: a page of a few megabytes even when each is large.
 const PAGE: usize = 500;
@@ -56,10 +56,10 @@ impl Stores {
         Ok(all)
     }
 
-    /// Asks the owners of lanes to send matching dead letters again.
-    pub(super) async fn request_retry(&self, filter: &DeadFilter) -> Result<(), Failure> {
+    /// Asks the owners of lanes to do this with matching dead letters.
+    pub(super) async fn request(&self, filter: &DeadFilter, action: &DeadAction) -> Result<(), Failure> {
         for store in &self.0 {
-            store.request_retry(filter).await?;
+            store.request(filter, action).await?;
         }
         Ok(())
     }

@@ -59,6 +59,8 @@ fn lanes() -> Vec<LaneSummary> {
         lane: lane("orders", "events"),
         owner: "relay-a".to_owned(),
         term: 7,
+        leased: true,
+        state: "running".to_owned(),
         position: Some(Position { base: "7301/1/740:740:".to_owned(), after: 48_112 }),
         generation: vec!["c01d77aa00".to_owned(), "71aa02ff00".to_owned()],
         delivered: 1_048_112,
@@ -70,6 +72,7 @@ fn lanes() -> Vec<LaneSummary> {
     let billing = LaneSummary {
         lane: lane("orders", "billing"),
         delivered: 1_000_000,
+        state: "outage: S203: 503 Service Unavailable; nothing is lost, nothing is spent".to_owned(),
         parked: 211,
         dead: 3,
         settled_at: Some(NOW - 61_000_000 * 6),
@@ -78,6 +81,7 @@ fn lanes() -> Vec<LaneSummary> {
     let fresh = LaneSummary {
         lane: lane("audit", "log"),
         term: 1,
+        leased: false,
         position: None,
         generation: Vec::new(),
         delivered: 0,
@@ -185,6 +189,9 @@ fn every_command_has_examples_and_takes_consistent_arguments() {
 fn lost_ownership_and_missing_servers_end_with_codes_of_their_own() {
     let lost: Failure = StoreError::Lost { lane: "orders → events".to_owned(), term: 7 }.into();
     assert_eq!(lost.exit(), Exit::OwnershipLost);
+    let owned =
+        StoreError::Owned { lane: "orders → events".to_owned(), owner: "relay-b".to_owned(), term: 3 };
+    assert_eq!(Failure::from(owned).exit(), Exit::OwnershipLost);
     let refused =
         StoreError::Refused { code: "T502", what: "no schema".to_owned(), remedy: "run init".to_owned() };
     assert_eq!(Failure::from(refused).exit(), Exit::Environment);

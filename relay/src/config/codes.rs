@@ -52,8 +52,6 @@ pub(crate) const ROUTE_SINK: &str = "C024";
 pub(crate) const NO_PIPELINE: &str = "C025";
 /// A name that a list holds twice.
 pub(crate) const TWICE: &str = "C026";
-/// A choice that is planned and not built.
-pub(crate) const NOT_YET: &str = "C027";
 /// A Kafka property that the relay decides.
 #[cfg(feature = "kafka")]
 pub(crate) const RESERVED_PROPERTY: &str = "C028";

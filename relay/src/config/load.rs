@@ -9,7 +9,7 @@ use super::document::{Document, Spot};
 use super::model::Config;
 use super::references;
 use super::section::Section;
-use super::{Diagnostic, Environment, admin, codes, pipeline, plugin, sink, source};
+use super::{Diagnostic, Environment, admin, codes, pipeline, plugin, relay, sink, source};
 
 /// Reads and checks the file at `path`. Relative paths in it start at its own folder.
 ///
@@ -57,6 +57,7 @@ fn read(root: &Section<'_>) -> Config {
     let plugins = plugin::read_all(root);
     let pipelines = pipeline::read_all(root, &sinks.adapters);
     let admin = admin::read(root);
+    let relay = relay::read(root);
     root.finish();
     references::check(root, &sources, &sinks, &plugins, &pipelines);
     Config {
@@ -65,6 +66,7 @@ fn read(root: &Section<'_>) -> Config {
         plugins: plugins.into_iter().map(|(name, it)| (name, it.granted)).collect(),
         pipelines: pipelines.into_iter().map(|(name, it)| (name, it.config)).collect::<BTreeMap<_, _>>(),
         admin,
+        relay,
         warnings: Vec::new(),
     }
 }

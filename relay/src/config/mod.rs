@@ -14,6 +14,7 @@ mod model;
 mod pipeline;
 mod plugin;
 mod references;
+mod relay;
 mod section;
 mod sink;
 mod source;
@@ -27,9 +28,10 @@ pub use diagnostic::{Diagnostic, Line, Place, Severity};
 pub use flags::from_flags;
 pub use load::{load, parse};
 pub use model::{
-    AdminConfig, Config, FirstStart, GrantedPlugin, OnDead, PipelineConfig, RetryConfig, SinkConfig,
-    SourceAdapter, SourceConfig, WindowLimit,
+    AdminConfig, Config, FirstStart, GrantedPlugin, HeldConfig, OnDead, PipelineConfig, RelayConfig,
+    RetryConfig, SinkConfig, SourceAdapter, SourceConfig, StormConfig, WindowLimit,
 };
+pub(crate) use units::duration;
 
 /// How settings see the environment: the value of a variable, if it is set.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;

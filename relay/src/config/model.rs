@@ -8,7 +8,7 @@ use std::time::Duration;
 use relay_engine::route::SinkKind;
 
 use super::Diagnostic;
-use crate::plugin::host::PluginConfig;
+use crate::plugin::host::{CompileCacheConfig, PluginConfig};
 #[cfg(feature = "http")]
 use crate::sink::http::HttpSinkConfig;
 #[cfg(feature = "kafka")]
@@ -34,6 +34,8 @@ pub struct Config {
     pub pipelines: BTreeMap<String, PipelineConfig>,
     /// Metrics and health.
     pub admin: AdminConfig,
+    /// The relay itself.
+    pub relay: RelayConfig,
     /// What was hardly meant, and works.
     pub warnings: Vec<Diagnostic>,
 }
@@ -165,6 +167,10 @@ pub struct PipelineConfig {
     pub retry: RetryConfig,
     /// What a dead letter does to its key.
     pub on_dead: OnDead,
+    /// When failures of events are taken for a storm; `None`: never.
+    pub storm: Option<StormConfig>,
+    /// How much each lane may have parked and dead.
+    pub held: HeldConfig,
     /// How much one read brings.
     pub batch: BatchLimit,
     /// How much of one lane may be unsettled.
@@ -191,8 +197,32 @@ pub struct RetryConfig {
 pub enum OnDead {
     /// Later events of the key wait for an operator.
     Block,
+    /// Later events of the key become dead letters with it.
+    ParkKey,
     /// Later events of the key pass.
     SkipAfterDeadLetter,
+}
+
+/// When failures of events are taken for a fault of their receiver or plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StormConfig {
+    /// Failed among the last, in percent.
+    pub percent: u32,
+    /// How many of the last are looked at.
+    pub last: u32,
+}
+
+/// How much one lane may have parked and dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldConfig {
+    /// Parked and blocked events at most.
+    pub parked: usize,
+    /// Bytes of them.
+    pub parked_bytes: usize,
+    /// Dead letters at most.
+    pub dead: usize,
+    /// Bytes of them.
+    pub dead_bytes: usize,
 }
 
 /// How much of one lane may be unsettled.
@@ -209,4 +239,13 @@ pub struct WindowLimit {
 pub struct AdminConfig {
     /// Where to listen; `None` turns it off.
     pub listen: Option<SocketAddr>,
+}
+
+/// The relay itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayConfig {
+    /// Where compiled plugins are kept.
+    pub cache: CompileCacheConfig,
+    /// How long a lane stays with a relay that does not renew its lease; `None`: as its database suggests.
+    pub lease: Option<Duration>,
 }

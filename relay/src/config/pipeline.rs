@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::codes;
 use super::document::Text;
-use super::model::{OnDead, PipelineConfig, RetryConfig, SinkConfig, WindowLimit};
+use super::model::{HeldConfig, OnDead, PipelineConfig, RetryConfig, SinkConfig, StormConfig, WindowLimit};
 use super::section::Section;
 use super::template;
 use super::values::allowed_words;
@@ -25,6 +25,16 @@ const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(300);
 /// With the pauses above: about 17 minutes from first to last.
 const RETRY_ATTEMPTS: usize = 12;
+/// Bad events come in ones and twos; a producer's bug is seldom in every second event of all its kinds.
+const STORM_PERCENT: usize = 50;
+/// Few enough dead letters to read, enough that chance makes no storm.
+const STORM_LAST: usize = 100;
+/// The keys of as many are kept in memory: 50 MiB.
+const HELD_PARKED: usize = 1_000_000;
+/// More than anybody looks through one by one.
+const HELD_DEAD: usize = 100_000;
+/// The tables live in the application's own database.
+const HELD_BYTES: usize = 1 << 30;
 /// Ten writes of the cursor a second and lane: its row stays cheap even while a snapshot is held elsewhere.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(100);
 /// Below the 30 s after which orchestrators kill.
@@ -74,6 +84,8 @@ fn read(name: &Text, section: &Section<'_>, known: &BTreeMap<String, SinkConfig>
         routes: sinks.iter().map(route).collect(),
         retry: read_retry(section),
         on_dead: read_on_dead(section),
+        storm: read_storm(section),
+        held: read_held(section),
         batch: read_batch(section),
         window: read_window(section),
         settle_interval: section.duration("settle_interval", SETTLE_INTERVAL, MILLISECOND..=MINUTE),
@@ -132,22 +144,47 @@ fn count(attempts: usize) -> u32 {
 }
 
 fn read_on_dead(section: &Section<'_>) -> OnDead {
-    if let Some(entry) = section.entry("on_dead")
-        && entry.value.as_str() == Some("park_key")
-    {
-        let message = "on_dead = \"park_key\" is planned and not built yet".to_owned();
-        section.document.error(
-            codes::NOT_YET,
-            &entry.spot,
-            message,
-            "allowed: block, skip_after_dead_letter",
-        );
-        return OnDead::Block;
-    }
-    match section.choice("on_dead", &["block", "skip_after_dead_letter"], "block") {
+    match section.choice("on_dead", &["block", "park_key", "skip_after_dead_letter"], "block") {
+        "park_key" => OnDead::ParkKey,
         "skip_after_dead_letter" => OnDead::SkipAfterDeadLetter,
         _ => OnDead::Block,
     }
+}
+
+/// `"off"`, or a table.
+fn read_storm(section: &Section<'_>) -> Option<StormConfig> {
+    let standard = StormConfig { percent: count(STORM_PERCENT), last: count(STORM_LAST) };
+    let Some(entry) = section.entry("storm") else { return Some(standard) };
+    if entry.value.as_str().is_some() {
+        let text = entry.text()?;
+        if text.value != "off" {
+            let message = format!("{:?} is not a value of \"storm\"", text.value);
+            let allowed = "allowed: \"off\", or a table with percent and last";
+            section.document.error(codes::NOT_ALLOWED, &text.spot, message, allowed);
+        }
+        return None;
+    }
+    let Some(storm) = entry.section() else { return Some(standard) };
+    let read = StormConfig {
+        percent: count(storm.count("percent", STORM_PERCENT, 1..=100)),
+        last: count(storm.count("last", STORM_LAST, 1..=128)),
+    };
+    storm.finish();
+    Some(read)
+}
+
+fn read_held(section: &Section<'_>) -> HeldConfig {
+    let standard =
+        HeldConfig { parked: HELD_PARKED, parked_bytes: HELD_BYTES, dead: HELD_DEAD, dead_bytes: HELD_BYTES };
+    let Some(held) = section.section("held") else { return standard };
+    let read = HeldConfig {
+        parked: held.count("parked", HELD_PARKED, 1..=100_000_000),
+        parked_bytes: held.size("parked_bytes", HELD_BYTES, 1 << 20..=1 << 40),
+        dead: held.count("dead", HELD_DEAD, 1..=100_000_000),
+        dead_bytes: held.size("dead_bytes", HELD_BYTES, 1 << 20..=1 << 40),
+    };
+    held.finish();
+    read
 }
 
 fn read_batch(section: &Section<'_>) -> BatchLimit {

@@ -23,7 +23,7 @@ const SIZES: &[(&str, f64)] = &[
 ];
 
 /// The duration that `text` names; `None` where it has no unit or can't be read.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let nanoseconds = amount(text, DURATIONS)?;
     Duration::try_from_secs_f64(nanoseconds / 1e9).ok()
 }

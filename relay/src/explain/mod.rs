@@ -12,6 +12,7 @@ const AREAS: &[(&str, &str)] = &[
     ("D3", include_str!("sources.md")),
     ("R4", include_str!("routes.md")),
     ("T5", include_str!("stores.md")),
+    ("E6", include_str!("engine.md")),
 ];
 
 static PAGES: LazyLock<Vec<Page>> =

@@ -72,8 +72,7 @@ fn list_sources(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn is_code(word: &str) -> bool {
-    let areas = ["C0", "P1", "S2", "D3", "R4", "T5"];
     word.len() == 4
-        && areas.iter().any(|it| word.starts_with(it))
+        && AREAS.iter().any(|(area, _)| word.starts_with(area))
         && word[1..].chars().all(|it| it.is_ascii_digit())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use relay_engine::event::{Event, EventBatch, EventFields};
 use relay_engine::message::{Content, Message};
@@ -9,7 +10,7 @@ use relay_engine::outcome::{Failure, FailureClass};
 use relay_engine::route::{Grant, Router};
 use relay_engine::verdict::{PluginMessage, Verdict};
 
-use crate::plugin::{Answer, Identity, LiveGeneration, Plugin, PluginError};
+use crate::plugin::{Answer, Fault, Identity, LiveGeneration, Plugin, PluginError};
 
 /// The plugins of a pipeline in order, as one lane runs them.
 pub struct Chain {
@@ -87,6 +88,17 @@ impl Chain {
         if futures_util::future::select_all(changes).await.0.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// When a plugin that fails on nearly every event is asked again; `None`: none is being left alone.
+    pub(super) fn rests_until(&self) -> Option<Instant> {
+        self.stages.iter().filter_map(|stage| stage.plugin.rests_until()).max()
+    }
+
+    /// How much longer that is; `None` also once it is over.
+    pub(super) fn rests_for(&self) -> Option<Duration> {
+        let rest = self.rests_until()?.saturating_duration_since(Instant::now());
+        (!rest.is_zero()).then_some(rest)
     }
 
     /// Takes over the newest generations. Returns what changed, as `name: old → new`.
@@ -329,8 +341,15 @@ fn verdict_messages(plugin: &Identity, answer: Answer) -> Result<Vec<PluginMessa
         }
         Answer::Verdict(Verdict::Halt(reason)) => Err(Rendered::Halt(format!("{name}: {reason}"))),
         Answer::Fault(fault) => {
-            let digest = plugin.short_digest();
-            fail(FailureClass::Retryable, fault.code, format!("{name} {digest}: {}", fault.detail), None)
+            let (version, digest) = (&plugin.version, plugin.short_digest());
+            let detail = format!("{name} {version} ({digest}): {}", fault.detail);
+            fail(FailureClass::Retryable, fault.code, detail, None)
+        }
+        Answer::Failing(fault) => {
+            let (version, digest) = (&plugin.version, plugin.short_digest());
+            let Fault { code, detail } = fault;
+            let why = format!("{name} {version} ({digest}) fails on nearly every event: {code}: {detail}");
+            Err(Rendered::Halt(why))
         }
     }
 }

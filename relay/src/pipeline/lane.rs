@@ -12,7 +12,7 @@ use super::session::{Session, SessionEnd};
 use super::view::{LaneState, Views};
 use crate::sink::{Reports, Sink};
 use crate::source::{BatchLimit, Source, SourceError, Start};
-use crate::store::{LaneId, Store, StoreError};
+use crate::store::{Holder, LaneId, Store, StoreError};
 
 /// What a lane is made of.
 pub struct LaneParts {
@@ -45,10 +45,25 @@ pub struct LaneSettings {
     pub batch: BatchLimit,
     /// Where a lane without progress begins.
     pub start: Start,
-    /// This relay's name in the lane's row.
-    pub owner: String,
+    /// Whose lane it becomes.
+    pub owner: OwnerSettings,
     /// How long a stop waits for what is in flight.
     pub grace: Duration,
+}
+
+/// How a relay owns its lanes.
+#[derive(Debug, Clone)]
+pub struct OwnerSettings {
+    /// Its name, for people.
+    pub name: String,
+    /// Names its process.
+    pub process: String,
+    /// How long a lane stays with a relay that does not renew its lease.
+    pub lease: Duration,
+    /// Whether to wait for a lane that another relay owns; otherwise the lane ends.
+    pub standby: bool,
+    /// Whether the process of this name has certainly ended: its lanes need not be waited for.
+    pub is_gone: fn(&str) -> bool,
 }
 
 /// How a lane ended.
@@ -59,7 +74,7 @@ pub enum LaneEnd {
     /// As it was told, but answers were still missing after the grace time: their messages are sent again at
     /// the next start.
     StoppedInFlight,
-    /// Another relay owns it now.
+    /// Another relay owns it, and standing by was not asked for.
     Lost(StoreError),
     /// The source needs an operator.
     SourceRefused(SourceError),
@@ -70,27 +85,70 @@ pub enum LaneEnd {
 /// The pause before a session starts over.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 
+/// How often a standby looks whether the lane is free, at most: how late it is after a clean stop.
+const STANDBY_LOOK: Duration = Duration::from_millis(500);
+
 /// Runs the lane until it stops or can't go on. Call on a thread of its own, in a current-thread runtime.
+///
+/// While another relay owns it, waits for that one's lease to end.
 pub async fn run(mut parts: LaneParts) -> LaneEnd {
     let mut first_batch: BatchId = 1;
+    let mut instead_of = None;
+    let mut watched = None;
     loop {
-        parts.views.set_state(&parts.id, LaneState::Starting);
-        let end = Session::run(&mut parts, &mut first_batch).await;
-        let why = match end {
+        if watched.is_none() {
+            parts.views.set_state(&parts.id, LaneState::Starting);
+        }
+        let end = Session::run(&mut parts, &mut first_batch, instead_of.take()).await;
+        let pause = match end {
             SessionEnd::Ended(end) => {
                 parts.views.set_state(&parts.id, LaneState::Stopped);
                 return end;
             }
-            SessionEnd::Restart(why) => why,
+            SessionEnd::Lost(error) if !parts.settings.owner.standby => return LaneEnd::Lost(error),
+            SessionEnd::Held(holder) if !parts.settings.owner.standby => {
+                return LaneEnd::Lost(StoreError::Owned {
+                    lane: parts.id.to_string(),
+                    owner: holder.owner,
+                    term: holder.term,
+                });
+            }
+            SessionEnd::Held(holder) if (parts.settings.owner.is_gone)(&holder.process) => {
+                tracing::info!(lane = %parts.id, "{} #{} is gone; taking over", holder.owner, holder.term);
+                instead_of = Some(holder.term);
+                Duration::ZERO
+            }
+            SessionEnd::Held(holder) => {
+                stand_by(&parts, &holder, &mut watched);
+                holder.expires_in.min(STANDBY_LOOK)
+            }
+            SessionEnd::Lost(error) => {
+                watched = None;
+                tracing::warn!(lane = %parts.id, "{error}; standing by");
+                Duration::ZERO
+            }
+            SessionEnd::Restart(why) => {
+                watched = None;
+                tracing::warn!(lane = %parts.id, "{why}; starting over from settled progress");
+                parts.views.set_state(&parts.id, LaneState::Waiting(why));
+                RESTART_PAUSE
+            }
         };
-        tracing::warn!(lane = %parts.id, "{why}; starting over from settled progress");
-        parts.views.set_state(&parts.id, LaneState::Waiting(why));
         tokio::select! {
             () = parts.stop.cancelled() => {
                 parts.views.set_state(&parts.id, LaneState::Stopped);
                 return LaneEnd::Stopped;
             }
-            () = tokio::time::sleep(RESTART_PAUSE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Shows once per owner that the lane waits for it.
+fn stand_by(parts: &LaneParts, holder: &Holder, watched: &mut Option<i64>) {
+    if watched.replace(holder.term) != Some(holder.term) {
+        tracing::info!(lane = %parts.id, "{} #{} owns this lane; standing by", holder.owner, holder.term);
+        let owner = format!("{} #{}", holder.owner, holder.term);
+        parts.views.set_state(&parts.id, LaneState::Standby(owner));
     }
 }

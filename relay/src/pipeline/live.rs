@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use relay_engine::engine::{BatchId, Plan, PlannedEvent, RetryEvent};
+use relay_engine::engine::{BatchId, Plan, PlannedEvent, RetryEvent, destination};
 use relay_engine::event::{Event, EventBatch, Position};
 use relay_engine::message::{Message, MessageBatch};
 use relay_engine::outcome::{Failure, FailureClass};
@@ -19,12 +19,19 @@ pub(super) struct LiveBatches(BTreeMap<BatchId, LiveBatch>);
 /// Events, their messages, and where they came from.
 #[derive(Debug)]
 pub(super) struct LiveBatch {
-    pub(super) messages: Arc<MessageBatch>,
+    data: Data,
     /// Digests of the plugins that rendered the messages.
     pub(super) generation: Arc<[String]>,
     origin: Origin,
     /// Events whose messages were rendered in this run; the others came from the side table or failed.
     fresh: Vec<bool>,
+}
+
+#[derive(Debug)]
+enum Data {
+    Whole(Arc<MessageBatch>),
+    /// Where each event stands in the outbox: all that settling a spent batch needs.
+    Sequences(Vec<u64>),
 }
 
 #[derive(Debug)]
@@ -48,6 +55,14 @@ impl LiveBatches {
         self.0.get(&id)
     }
 
+    /// Gives up the events and messages of a batch that is done: it waits for its settlement with what that
+    /// needs. A window of them is most of the memory of a drain.
+    pub(super) fn release(&mut self, id: BatchId) {
+        if let Some(batch) = self.0.get_mut(&id) {
+            batch.release();
+        }
+    }
+
     /// Drops what the engine does not hold any more.
     pub(super) fn retain(&mut self, holds: impl Fn(BatchId) -> bool) {
         self.0.retain(|id, _| holds(*id));
@@ -55,21 +70,42 @@ impl LiveBatches {
 }
 
 impl LiveBatch {
+    /// Its messages, until it is spent.
+    pub(super) fn messages(&self) -> Option<&Arc<MessageBatch>> {
+        match &self.data {
+            Data::Whole(messages) => Some(messages),
+            Data::Sequences(_) => None,
+        }
+    }
+
     pub(super) fn event(&self, index: u32) -> Option<Event<'_>> {
-        self.messages.events().get(index as usize)
+        self.messages()?.events().get(index as usize)
     }
 
     /// The position behind the event at `index`; none in a batch of retries.
     pub(super) fn position_after(&self, index: u32) -> Option<Position> {
         let Origin::Outbox { within, end } = &self.origin else { return None };
-        Some(position_between(self.messages.events(), within, end, index as usize))
+        let index = index as usize;
+        let (sequence, events) = match &self.data {
+            Data::Whole(messages) => {
+                (messages.events().get(index).map(Event::sequence), messages.events().len())
+            }
+            Data::Sequences(sequences) => (sequences.get(index).copied(), sequences.len()),
+        };
+        Some(position_between(sequence, index + 1 == events, within, end))
+    }
+
+    fn release(&mut self) {
+        if let Data::Whole(messages) = &self.data {
+            self.data = Data::Sequences(messages.events().iter().map(Event::sequence).collect());
+        }
     }
 
     /// The event's messages for the side table, where it has any.
     pub(super) fn rendered(&self, event: u32) -> Option<Vec<Message>> {
-        let range = self.messages.of_event(event as usize);
-        let messages: Vec<_> =
-            range.filter_map(|it| self.messages.get(it)).map(|it| it.to_message()).collect();
+        let batch = self.messages()?;
+        let range = batch.of_event(event as usize);
+        let messages: Vec<_> = range.filter_map(|it| batch.get(it)).map(|it| it.to_message()).collect();
         (!messages.is_empty()).then_some(messages)
     }
 
@@ -80,7 +116,8 @@ impl LiveBatch {
 
     /// Slots of the messages at `indexes`.
     pub(super) fn slots(&self, indexes: &[u32]) -> Vec<String> {
-        indexes.iter().filter_map(|it| self.messages.get(*it)).map(|it| it.slot().to_owned()).collect()
+        let Some(batch) = self.messages() else { return Vec::new() };
+        indexes.iter().filter_map(|it| batch.get(*it)).map(|it| it.slot().to_owned()).collect()
     }
 }
 
@@ -95,7 +132,7 @@ pub(super) fn plan_read(
     let fresh = vec![true; rendered.len()];
     let origin = Origin::Outbox { within: read.within, end: read.end };
     let (events, messages) = assemble(pipeline, Arc::new(read.events), rendered, max_message);
-    Planned { events, live: LiveBatch { messages, generation, origin, fresh } }
+    Planned { events, live: LiveBatch { data: Data::Whole(messages), generation, origin, fresh } }
 }
 
 /// Plans parked events that are due; `rendered` holds what their plugins made of those without stored messages,
@@ -114,7 +151,10 @@ pub(super) fn plan_retry(
         fresh.push(event.messages.is_none());
         match &event.messages {
             Some(messages) => Rendered::Messages(messages.clone()),
-            None => rendered.next().unwrap_or_else(|| Rendered::Messages(Vec::new())),
+            None => {
+                let anew = rendered.next().unwrap_or_else(|| Rendered::Messages(Vec::new()));
+                told_apart(anew, event.rerun)
+            }
         }
     });
     let (planned, messages) = assemble(pipeline, events, all.collect(), max_message);
@@ -128,7 +168,22 @@ pub(super) fn plan_retry(
         }
     });
     let events = retries.collect();
-    Planned { events, live: LiveBatch { messages, generation, origin: Origin::Retry, fresh } }
+    Planned {
+        events,
+        live: LiveBatch { data: Data::Whole(messages), generation, origin: Origin::Retry, fresh },
+    }
+}
+
+/// Gives messages of plugins that ran once more slots of their own: what they make may differ from what was sent
+/// under the old idempotency keys.
+fn told_apart(rendered: Rendered, rerun: Option<u64>) -> Rendered {
+    match (rendered, rerun) {
+        (Rendered::Messages(mut messages), Some(rerun)) => {
+            messages.iter_mut().for_each(|message| message.slot.push_str(&format!("~{rerun}")));
+            Rendered::Messages(messages)
+        }
+        (rendered, _) => rendered,
+    }
 }
 
 /// The events that have to go through their plugins again.
@@ -165,8 +220,11 @@ fn assemble(
     }
     let share = (events.size() + messages.size()) / events.len().max(1);
     let bytes = u32::try_from(share).unwrap_or(u32::MAX);
-    let planned =
-        events.iter().zip(plans).map(|(event, plan)| PlannedEvent { key: event.key_id(), bytes, plan });
+    let planned = events.iter().zip(plans).enumerate().map(|(index, (event, plan))| {
+        let first = messages.of_event(index).next().and_then(|it| messages.get(it));
+        let destination = first.map_or(0, |message| destination(message.place()));
+        PlannedEvent { key: event.key_id(), bytes, destination, plan }
+    });
     (planned.collect(), Arc::new(messages))
 }
 

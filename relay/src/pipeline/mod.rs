@@ -5,6 +5,7 @@
 
 mod chain;
 mod lane;
+mod lease;
 mod live;
 mod reader;
 mod session;
@@ -12,5 +13,5 @@ mod settle;
 mod view;
 
 pub use chain::{Chain, Rendered, Stage};
-pub use lane::{LaneEnd, LaneParts, LaneSettings, run};
+pub use lane::{LaneEnd, LaneParts, LaneSettings, OwnerSettings, run};
 pub use view::{LaneState, LaneView, Views};

@@ -9,19 +9,21 @@ use std::time::{Duration, Instant};
 
 use metrics::counter;
 use relay_engine::clock::Time;
-use relay_engine::engine::{BatchId, Command, Lane, LaneConfig, OnDead};
+use relay_engine::engine::{BatchId, Command, HeldBytes, HeldKey, Lane, LaneConfig};
 use relay_engine::event::Position;
 use relay_engine::outcome::FailureClass;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::lane::{LaneEnd, LaneParts};
-use super::live::{self, LiveBatches};
+use super::lease::{LeaseKeeper, Ownership, uptime};
+use super::live::{self, LiveBatch, LiveBatches};
 use super::reader::{self, Read};
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
-use crate::store::{HeldKey, LaneRecord, Lease, Settlement, StoreError};
+use crate::store::{self, Acquired, Claim, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError};
 use crate::telemetry;
 use figures::SHOW_EVERY;
 use writing::{Due, Effect, Written};
@@ -30,6 +32,10 @@ use writing::{Due, Effect, Written};
 pub(super) enum SessionEnd {
     /// So does the lane.
     Ended(LaneEnd),
+    /// Another relay owned the lane when it was asked for.
+    Held(Holder),
+    /// Another relay took the lane over.
+    Lost(StoreError),
     /// Start over from settled progress, for this reason.
     Restart(String),
 }
@@ -45,6 +51,7 @@ pub(super) struct Session<'p> {
     engine: Lane,
     batches: LiveBatches,
     lease: Option<Lease>,
+    keeper: LeaseKeeper,
     sink: Box<dyn Sink>,
     reports: mpsc::UnboundedReceiver<Report>,
     reads: mpsc::Receiver<Read>,
@@ -77,12 +84,29 @@ impl<T> Drop for Owned<T> {
 }
 
 impl<'p> Session<'p> {
-    /// Takes the lane over and runs it.
-    pub(super) async fn run(parts: &'p mut LaneParts, first_batch: &mut BatchId) -> SessionEnd {
-        let record = match acquire(parts).await {
-            Ok(record) => record,
+    /// Takes the lane over, where it is free or its owner has the term `instead_of`, and runs it.
+    pub(super) async fn run(
+        parts: &'p mut LaneParts,
+        first_batch: &mut BatchId,
+        instead_of: Option<i64>,
+    ) -> SessionEnd {
+        let asked = uptime();
+        let record = match acquire(parts, instead_of).await {
+            Ok(Acquired::Taken(record)) => record,
+            Ok(Acquired::Held(holder)) => return SessionEnd::Held(holder),
             Err(error) => return store_end(error),
         };
+        let (term, length) = (record.lease.term, parts.settings.owner.lease);
+        let store = Arc::clone(&parts.store);
+        let keeper = LeaseKeeper::start(
+            &parts.shared,
+            store,
+            parts.id.clone(),
+            term,
+            length,
+            asked,
+            parts.views.clone(),
+        );
         let (reads_out, reads) = mpsc::channel(1);
         let start = record.position.clone().map_or_else(|| parts.settings.start.clone(), Start::After);
         let source: Box<dyn Source> = (parts.source)();
@@ -91,17 +115,22 @@ impl<'p> Session<'p> {
 
         let (reports_out, reports) = mpsc::unbounded_channel();
         let sink = (parts.sink)(reports_out);
-        let session = Self::new(parts, record, sink, reports, reads, *first_batch);
+        let release = Release::of(parts, term);
+        let session = Self::new(parts, record, keeper, sink, reports, reads, *first_batch);
         let (end, sink, next_batch) = session.serve().await;
         *first_batch = next_batch;
         // A sink that does not close in time is abandoned: its answers are not waited for any more.
         let _ = tokio::time::timeout(CLOSE_TIME, sink.close()).await;
+        if matches!(end, SessionEnd::Ended(_)) {
+            release.give_back().await;
+        }
         end
     }
 
     fn new(
         parts: &'p mut LaneParts,
         record: LaneRecord,
+        keeper: LeaseKeeper,
         sink: Box<dyn Sink>,
         reports: mpsc::UnboundedReceiver<Report>,
         reads: mpsc::Receiver<Read>,
@@ -110,15 +139,17 @@ impl<'p> Session<'p> {
         let origin = Instant::now();
         let config = LaneConfig { ordered_prefix: sink.traits().ordered_prefix, ..parts.settings.engine };
         let seed = u64::try_from(record.lease.term).unwrap_or_default();
-        let skips_dead = config.on_dead == OnDead::SkipAfterDeadLetter;
-        let blocking = |it: &HeldKey| (it.key, it.parked + if skips_dead { 0 } else { it.dead });
-        let held: Vec<_> = record.held_keys.iter().map(blocking).filter(|(_, count)| *count > 0).collect();
-        let engine = Lane::new(config, &held, seed, first_batch, Time::default());
+        let counted = |it: store::HeldKey| HeldKey { key: it.key, parked: it.parked, dead: it.dead };
+        let held = record.held_keys.into_iter().map(counted);
+        let bytes =
+            HeldBytes { parked: record.parked * record.mean_bytes, dead: record.dead * record.mean_bytes };
+        let engine = Lane::new(config, held, bytes, seed, first_batch, Time::default());
         let generation = parts.chain.digests().into();
         Self {
             engine,
             batches: LiveBatches::default(),
             lease: Some(record.lease),
+            keeper,
             sink,
             reports,
             reads,
@@ -160,28 +191,36 @@ impl<'p> Session<'p> {
 
     /// Does what the engine wants done now.
     async fn obey(&mut self) -> Result<(), SessionEnd> {
-        while let Some(command) = self.engine.poll(self.now()) {
+        while self.keeper.ownership() == Ownership::Ours
+            && let Some(command) = self.engine.poll(self.now())
+        {
             match command {
                 Command::Send { batch, messages } => self.send(batch, messages).await,
                 Command::Probe { batch, message } => self.probe(batch, message).await,
                 Command::Reopen => self.open_sink().await,
                 Command::Settle(plan) => self.settle(&plan),
-                Command::FetchDue { limit } => self.fetch(limit),
+                Command::FetchDue { limit } => match self.parts.chain.rests_for() {
+                    None => self.fetch(limit),
+                    Some(pause) => self.postpone_retries(pause),
+                },
                 Command::Halted(reason) => {
-                    tracing::error!(lane = %self.parts.id, "P162: halted by a plugin: {reason}");
+                    // A plugin that rests said so itself, and comes back by itself.
+                    if self.parts.chain.rests_until().is_none() {
+                        tracing::error!(lane = %self.parts.id, "P162: halted by a plugin: {reason}");
+                    }
                     self.halted = Some(reason);
                 }
             }
         }
-        if self.swapping && self.engine.is_idle() {
+        if self.swapping && (self.engine.is_idle() || self.engine.is_stuck()) {
             self.swap()?;
         }
         Ok(())
     }
 
     async fn send(&mut self, id: BatchId, messages: Vec<u32>) {
-        if let Some(batch) = self.batches.get(id) {
-            self.sink.send(id, Arc::clone(&batch.messages), messages).await;
+        if let Some(batch) = self.batches.get(id).and_then(LiveBatch::messages) {
+            self.sink.send(id, Arc::clone(batch), messages).await;
         }
     }
 
@@ -207,9 +246,11 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Takes the newest generations over: nothing of the old ones is under way or unrecorded.
+    /// Takes the newest generations over: nothing of the old ones is under way or unrecorded. A lane that can't go on
+    /// starts over with them instead, from settled progress.
     fn swap(&mut self) -> Result<(), SessionEnd> {
         self.swapping = false;
+        let stuck = self.engine.is_stuck();
         self.engine.open_intake();
         match self.parts.chain.renew() {
             Ok(changes) if changes.is_empty() => {}
@@ -217,9 +258,9 @@ impl<'p> Session<'p> {
                 self.generation = self.parts.chain.digests().into();
                 counter!(telemetry::SWAPS, &self.labels()).increment(1);
                 tracing::info!(lane = %self.parts.id, "plugin swapped: {}", changes.join(", "));
-                if self.halted.is_some() {
+                if self.halted.is_some() || stuck {
                     return Err(SessionEnd::Restart(
-                        "a new plugin generation came for a halted lane".to_owned(),
+                        "a new plugin generation came for a lane that could not go on".to_owned(),
                     ));
                 }
             }
@@ -232,11 +273,13 @@ impl<'p> Session<'p> {
     async fn wait(&mut self) -> Result<(), SessionEnd> {
         let may_ask = self.lease.is_some() && self.stopping.is_none() && self.halted.is_none();
         let wake = self.wake(may_ask);
+        let rests_until = self.halted.as_ref().and_then(|_| self.parts.chain.rests_until());
         let wants_batch = self.engine.wants_batch() && self.halted.is_none() && !self.swapping;
         tokio::select! {
             biased;
             report = self.reports.recv() => self.take_reports(report),
             written = joined(&mut self.writing) => { self.writing = None; self.take_written(written)? }
+            () = self.keeper.changed() => {}
             due = joined(&mut self.fetching) => { self.fetching = None; self.take_due(due)? }
             () = self.parts.stop.cancelled(), if self.stopping.is_none() => {
                 self.stopping = Some(Instant::now() + self.parts.settings.grace);
@@ -247,6 +290,9 @@ impl<'p> Session<'p> {
                 self.engine.close_intake();
             }
             read = self.reads.recv(), if wants_batch => self.take_read(read)?,
+            () = tokio::time::sleep_until(rests_until.unwrap_or(wake).into()), if rests_until.is_some() => {
+                return Err(SessionEnd::Restart("asking a plugin again that failed on nearly every event".to_owned()));
+            }
             () = tokio::time::sleep_until(wake.into()) => {
                 if may_ask && Instant::now() >= self.next_requests {
                     self.start_requests();
@@ -257,7 +303,9 @@ impl<'p> Session<'p> {
     }
 
     fn wake(&self, may_ask: bool) -> Instant {
-        let engine = self.engine.wakes_at().map(|at| self.origin + Duration::from_micros(at.0));
+        let ours = self.keeper.ownership() == Ownership::Ours;
+        let engine =
+            self.engine.wakes_at().filter(|_| ours).map(|at| self.origin + Duration::from_micros(at.0));
         let requests = may_ask.then_some(self.next_requests);
         let far = Instant::now() + SHOW_EVERY * 5;
         [engine, requests, self.stopping].into_iter().flatten().min().unwrap_or(far).min(far)
@@ -266,9 +314,12 @@ impl<'p> Session<'p> {
     fn take_reports(&mut self, first: Option<Report>) {
         let mut next = first;
         while let Some(report) = next {
-            self.engine.delivered(report.batch_id, &report.delivered);
             self.note_age(&report);
+            self.engine.delivered(report.batch_id, &report.delivered);
             for (message, failure) in report.failed {
+                if failure.class == FailureClass::Unknown {
+                    counter!(telemetry::UNKNOWN, &self.labels()).increment(1);
+                }
                 // What is the event's own is counted with the settlement that records it.
                 if matches!(failure.class, FailureClass::Unavailable | FailureClass::Unknown) {
                     self.count_failure(&failure.code);
@@ -276,6 +327,7 @@ impl<'p> Session<'p> {
                 let now = self.now();
                 self.engine.failed(now, report.batch_id, message, failure);
             }
+            self.release_spent(report.batch_id);
             next = self.reports.try_recv().ok();
         }
     }
@@ -310,14 +362,27 @@ impl<'p> Session<'p> {
         let max = self.sink.traits().max_message;
         let pipeline = self.parts.id.pipeline.as_str().into();
         let planned = live::plan_read(&pipeline, read, rendered, Arc::clone(&self.generation), max);
-        let id = self.engine.batch(planned.events);
+        let now = self.now();
+        let id = self.engine.batch(now, planned.events);
         self.batches.insert(id, planned.live);
+        self.release_spent(id);
+    }
+
+    fn release_spent(&mut self, id: BatchId) {
+        if self.engine.is_spent(id) {
+            self.batches.release(id);
+        }
     }
 
     fn take_due(&mut self, due: StoreResult<Due>) -> Result<(), SessionEnd> {
         let (parked, next_due) = due.map_err(store_end)?;
         let unrendered = live::unrendered(&parked);
         let rendered = if unrendered.is_empty() { Vec::new() } else { self.parts.chain.run(&unrendered) };
+        // Events that a resting plugin was not asked about spend no attempt.
+        if let Some(pause) = self.parts.chain.rests_for().filter(|_| !rendered.is_empty()) {
+            self.postpone_retries(pause);
+            return Ok(());
+        }
         let events = Arc::new(live::collect(parked.iter()));
         let max = self.sink.traits().max_message;
         let pipeline = self.parts.id.pipeline.as_str().into();
@@ -331,7 +396,17 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
+    /// Asks for due events again after `pause`.
+    fn postpone_retries(&mut self, pause: Duration) {
+        let now = self.now();
+        self.engine.retry(now, Vec::new(), Some(pause));
+    }
+
     fn stopped(&self) -> Option<SessionEnd> {
+        if self.keeper.ownership() == Ownership::Lost {
+            let term = self.lease.as_ref().map_or(0, |lease| lease.term);
+            return Some(SessionEnd::Lost(StoreError::Lost { lane: self.parts.id.to_string(), term }));
+        }
         let deadline = self.stopping?;
         if self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty() {
             return Some(SessionEnd::Ended(LaneEnd::Stopped));
@@ -360,16 +435,47 @@ async fn joined<T>(task: &mut Option<JoinHandle<T>>) -> T {
     }
 }
 
-async fn acquire(parts: &LaneParts) -> StoreResult<LaneRecord> {
-    let (store, id, owner) = (Arc::clone(&parts.store), parts.id.clone(), parts.settings.owner.clone());
-    let mut task = Some(parts.shared.spawn(async move { store.acquire(&id, &owner).await }));
+async fn acquire(parts: &LaneParts, instead_of: Option<i64>) -> StoreResult<Acquired> {
+    let owner = &parts.settings.owner;
+    let (name, process) = (owner.name.clone(), owner.process.clone());
+    let claim = Claim { owner: name, process, length: owner.lease, instead_of };
+    let (store, id) = (Arc::clone(&parts.store), parts.id.clone());
+    let mut task = Some(parts.shared.spawn(async move { store.acquire(&id, &claim).await }));
     joined(&mut task).await
+}
+
+/// What giving the lane back needs.
+struct Release {
+    store: Arc<dyn Store>,
+    lane: LaneId,
+    term: i64,
+    shared: Handle,
+}
+
+impl Release {
+    fn of(parts: &LaneParts, term: i64) -> Self {
+        let (store, lane, shared) = (Arc::clone(&parts.store), parts.id.clone(), parts.shared.clone());
+        Self { store, lane, term, shared }
+    }
+
+    /// Where it fails, others wait for the lease to end.
+    async fn give_back(self) {
+        let Self { store, lane, term, shared } = self;
+        let task = shared.spawn(async move {
+            if let Err(error) = store.release(&lane, term).await {
+                tracing::debug!(%lane, "the lease could not be given back: {error}");
+            }
+        });
+        let _ = tokio::time::timeout(CLOSE_TIME, task).await;
+    }
 }
 
 fn store_end(error: StoreError) -> SessionEnd {
     match error {
-        StoreError::Lost { .. } => SessionEnd::Ended(LaneEnd::Lost(error)),
+        StoreError::Lost { .. } => SessionEnd::Lost(error),
         StoreError::Unavailable { .. } => SessionEnd::Restart(error.to_string()),
-        StoreError::Refused { .. } => SessionEnd::Ended(LaneEnd::StoreRefused(error)),
+        StoreError::Refused { .. } | StoreError::Owned { .. } => {
+            SessionEnd::Ended(LaneEnd::StoreRefused(error))
+        }
     }
 }

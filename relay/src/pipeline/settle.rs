@@ -1,7 +1,8 @@
 //! From the engine's settlement, in numbers, to the store's, with the events themselves.
 
 use relay_engine::engine::{
-    HeldPlan, HeldState as EngineState, RetriedPlan, RetryResult as EngineResult, SettlePlan,
+    HeldPlan, HeldState as EngineState, OnDead, RetriedPlan, RetryResult as EngineResult, SettlePlan,
+    with_its_key,
 };
 
 use super::live::LiveBatches;
@@ -12,7 +13,7 @@ pub(super) fn settlement(
     plan: &SettlePlan,
     batches: &LiveBatches,
     generation: Vec<String>,
-    skip_dead: bool,
+    on_dead: OnDead,
 ) -> Settlement {
     Settlement {
         position: plan
@@ -23,7 +24,8 @@ pub(super) fn settlement(
         retried: plan.retried.iter().filter_map(|retried| retried_event(retried, batches)).collect(),
         delivered: plan.delivered,
         discarded: plan.discarded,
-        skip_dead,
+        skip_dead: on_dead == OnDead::SkipAfterDeadLetter,
+        buries: (on_dead == OnDead::ParkKey).then(with_its_key),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What operators see of running lanes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::store::LaneId;
@@ -33,8 +34,14 @@ pub enum LaneState {
     Running,
     /// The sink is away: why.
     Outage(String),
+    /// Most events fail, so that the fault is not theirs: why. Nothing is given up meanwhile.
+    Storm(String),
+    /// The side table has no room for what would have to go there: why, and what helps. Nothing is lost.
+    Full(String),
     /// The source or the store is away: why.
     Waiting(String),
+    /// Another relay owns it: which, and its term.
+    Standby(String),
     /// A plugin stopped it: why.
     Halted(String),
     /// It ended.
@@ -42,14 +49,36 @@ pub enum LaneState {
 }
 
 impl LaneState {
-    /// Whether events can flow: what readiness asks.
+    /// Whether it does what it should, so that events flow where there are any: what readiness asks.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        matches!(self, Self::Running | Self::Outage(_))
+        matches!(self, Self::Running | Self::Outage(_) | Self::Standby(_))
+    }
+}
+
+impl fmt::Display for LaneState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => f.write_str("starting"),
+            Self::Running => f.write_str("running"),
+            Self::Outage(why) => write!(f, "outage: {why}; nothing is lost, nothing is spent"),
+            Self::Storm(why) => write!(f, "storm: {why}; nothing is lost"),
+            Self::Full(why) => write!(f, "full: {why}; nothing is lost"),
+            Self::Waiting(why) => write!(f, "waiting: {why}"),
+            Self::Standby(owner) => write!(f, "standby: {owner} owns it"),
+            Self::Halted(why) => write!(f, "halted: {why}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
     }
 }
 
 impl Views {
+    /// What a lane is doing, in words.
+    pub(super) fn words(&self, lane: &LaneId) -> String {
+        let views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        views.get(lane).map_or(LaneState::Starting, |view| view.state.clone()).to_string()
+    }
+
     /// Every lane of this process.
     #[must_use]
     pub fn all(&self) -> BTreeMap<LaneId, LaneView> {

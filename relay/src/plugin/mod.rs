@@ -6,7 +6,9 @@ pub mod golden;
 pub mod host;
 pub mod inspect;
 mod port;
+mod record;
 pub mod reload;
 pub mod template;
 
 pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError, PluginErrors};
+pub use record::{Record, Tally};

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
+
+use super::record::Record;
 
 /// One instance of a plugin, owned by one lane.
 ///
@@ -22,6 +25,11 @@ pub trait Plugin: Send {
     fn memory(&self) -> Option<usize> {
         None
     }
+
+    /// Until when it answers [`Answer::Failing`] without running, if it does.
+    fn rests_until(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// What a plugin, or the host in its place, says about one event.
@@ -31,6 +39,9 @@ pub enum Answer {
     Verdict(Verdict),
     /// The plugin failed on this event, also when it ran alone on a fresh instance.
     Fault(Fault),
+    /// The plugin fails on nearly every event and was not asked about this one: nothing is known of it, and it
+    /// has to wait. The last fault.
+    Failing(Fault),
 }
 
 /// A bug of a plugin, met in one event.
@@ -46,6 +57,9 @@ pub struct Fault {
 pub trait Generation: Send + Sync {
     /// Which build it is.
     fn identity(&self) -> &Identity;
+
+    /// What became of the events that its instances were asked about.
+    fn record(&self) -> Arc<Record>;
 
     /// A fresh instance.
     ///

@@ -11,6 +11,8 @@ pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod timer;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod timestamp;
 
 pub use columns::Columns;

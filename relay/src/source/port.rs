@@ -1,7 +1,7 @@
 //! What the relay needs of a source.
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::{EventBatch, Position};
+use relay_engine::event::{Event, EventBatch, Position};
 
 /// Reads one outbox in order.
 ///
@@ -56,16 +56,16 @@ impl ReadBatch {
     /// The position behind the event at `index`; behind the last one it is [`ReadBatch::end`].
     #[must_use]
     pub fn position_after(&self, index: usize) -> Position {
-        position_between(&self.events, &self.within, &self.end, index)
+        let sequence = self.events.get(index).map(Event::sequence);
+        position_between(sequence, index + 1 == self.events.len(), &self.within, &self.end)
     }
 }
 
-/// [`ReadBatch::position_after`] for who keeps the parts of a batch apart.
-pub(crate) fn position_between(events: &EventBatch, within: &str, end: &Position, index: usize) -> Position {
-    match events.get(index) {
-        Some(event) if index + 1 < events.len() => {
-            Position { base: within.to_owned(), after: event.sequence() }
-        }
+/// [`ReadBatch::position_after`] for who keeps the parts of a batch apart: behind the event with `sequence`, which
+/// may be the last.
+pub(crate) fn position_between(sequence: Option<u64>, last: bool, within: &str, end: &Position) -> Position {
+    match sequence {
+        Some(after) if !last => Position { base: within.to_owned(), after },
         _ => end.clone(),
     }
 }

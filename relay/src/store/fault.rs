@@ -1,6 +1,6 @@
 //! What goes wrong in a store, as its caller sees it: one code and one remedy for each cause.
 
-use super::port::{LaneId, Lease, StoreError};
+use super::port::{LaneId, StoreError};
 
 /// Why a store could not do what it was asked, whatever the database.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -25,8 +25,8 @@ pub(super) enum Cause {
 }
 
 /// The error for a lease that is over.
-pub(super) fn lost(lane: &LaneId, lease: &Lease) -> StoreError {
-    StoreError::Lost { lane: lane.to_string(), term: lease.term }
+pub(super) fn lost(lane: &LaneId, term: i64) -> StoreError {
+    StoreError::Lost { lane: lane.to_string(), term }
 }
 
 /// The error for `cause`; `what` says in which database and what it answered.

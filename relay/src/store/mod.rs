@@ -5,7 +5,7 @@
 //! - `sqlite`: tables of its own in the application's database file
 //!
 //! What the SQL stores share is private here: the text form of messages (`encoding`), the columns of an event
-//! (`rows`) and what a driver's error means (`fault`).
+//! (`rows`), how large events are (`sampling`) and what a driver's error means (`fault`).
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod encoding;
@@ -17,10 +17,12 @@ pub mod postgres;
 mod promotion;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod rows;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sampling;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 pub use port::{
-    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease,
-    ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder,
+    LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement, Store, StoreError,
 };

@@ -26,18 +26,33 @@ impl fmt::Display for LaneId {
 /// Keeps the progress of lanes, their parked events and their dead letters.
 ///
 /// **Durability**: what a method returned `Ok` for survives a crash of the database. **Ordering**: per lane,
-/// calls take effect in the order they were made. **Ownership**: the newest [`Store::acquire`] owns the lane;
-/// every write of an older owner fails with [`StoreError::Lost`] and changes nothing.
+/// calls take effect in the order they were made. **Ownership**: the newest term owns the lane; every write under
+/// an older one fails with [`StoreError::Lost`] and changes nothing. A lease only says how long others leave the
+/// owner alone: one that has run out, and that nobody else took over, can still be written under and renewed.
 pub trait Store: Send + Sync {
     /// Creates or checks the relay's own tables.
     fn prepare(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Takes the lane over under a new term, creating its row on first use.
+    /// Takes the lane over under a new term, creating its row on first use, unless another process holds a
+    /// lease that has not run out by the database's clock.
     fn acquire<'a>(
         &'a self,
         lane: &'a LaneId,
-        owner: &'a str,
-    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>>;
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Acquired, StoreError>>;
+
+    /// Makes the lease run for `length` from now and notes what the lane is doing, in words for people. Compares
+    /// the term alone, so it may run beside a settlement.
+    fn renew<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        term: i64,
+        length: Duration,
+        state: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Gives the lease back, so that another relay need not wait for its end.
+    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Records done, parked and dead events and moves progress, in one transaction. `lease` is compared and,
     /// on success, its version advanced.
@@ -58,13 +73,12 @@ pub trait Store: Send + Sync {
     /// How long until the next parked event of this lane is due; `None` when none is parked.
     fn next_due<'a>(&'a self, lane: &'a LaneId) -> BoxFuture<'a, Result<Option<Duration>, StoreError>>;
 
-    /// Carries out what operators asked for (see [`Store::request_retry`]); returns the key of each dead letter
-    /// that became parked again.
+    /// Carries out what operators asked for with [`Store::request`].
     fn apply_requests<'a>(
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Applied, StoreError>>;
 
     /// Every lane that has a row.
     fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>>;
@@ -77,8 +91,47 @@ pub trait Store: Send + Sync {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>>;
 
-    /// Asks the owners of lanes to send matching dead letters again; returns how many match now.
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// Asks the owners of lanes to do this with matching dead letters; returns how many match now.
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+}
+
+/// A relay's wish to own a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The relay's name, for people.
+    pub owner: String,
+    /// Names the process: it may take over from itself at any time.
+    pub process: String,
+    /// How long others are to leave the lane alone.
+    pub length: Duration,
+    /// Takes over from the owner with this term although its lease runs: its process is known to be gone.
+    pub instead_of: Option<i64>,
+}
+
+/// The answer to a [`Claim`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acquired {
+    /// The lane is the claimant's.
+    Taken(LaneRecord),
+    /// Another process owns it.
+    Held(Holder),
+}
+
+/// Who owns a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The relay's name.
+    pub owner: String,
+    /// Its process.
+    pub process: String,
+    /// Its term.
+    pub term: i64,
+    /// How long its lease runs yet, by the database's clock.
+    pub expires_in: Duration,
 }
 
 /// Proof of ownership: the term of the owner and the version of the row it wrote last.
@@ -105,6 +158,8 @@ pub struct LaneRecord {
     pub parked: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Bytes that one of them takes with its messages: the mean of a sample, 0 where there is none.
+    pub mean_bytes: u64,
 }
 
 /// How many events of one key are in the side table.
@@ -117,6 +172,9 @@ pub struct HeldKey {
     /// Dead letters.
     pub dead: u64,
 }
+
+/// What a lane does whose lease was given back.
+pub(super) const STOPPED: &str = "stopped";
 
 /// What one settlement records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -135,6 +193,8 @@ pub struct Settlement {
     pub discarded: u64,
     /// Whether a dead letter lets later events of its key pass (`skip_after_dead_letter`).
     pub skip_dead: bool,
+    /// Where a dead letter takes its key with it (`park_key`): what the events die of that are blocked behind one.
+    pub buries: Option<Failure>,
 }
 
 /// An event to keep in the side table, whole.
@@ -217,6 +277,39 @@ pub struct ParkedEvent {
     pub delivered: Vec<String>,
     /// Attempts spent.
     pub attempts: u32,
+    /// An operator had its plugins run again: what they make of it goes under idempotency keys of its own, told
+    /// apart by this number.
+    pub rerun: Option<u64>,
+}
+
+/// What an operator wants done with dead letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadAction {
+    /// Send again what was rendered.
+    Retry,
+    /// Let the plugins of now run again, and send what they make under idempotency keys of its own.
+    Rerun,
+    /// The same with this payload in place of the event's.
+    Replace(Vec<u8>),
+    /// Forget them.
+    Drop,
+}
+
+/// What became of operators' requests: each letter's key, once per letter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Parked again.
+    pub parked: Vec<KeyId>,
+    /// Dropped.
+    pub dropped: Vec<KeyId>,
+}
+
+impl Applied {
+    /// How many letters that is.
+    #[must_use]
+    pub fn letters(&self) -> usize {
+        self.parked.len() + self.dropped.len()
+    }
 }
 
 /// Which dead letters are meant; all conditions that are given must hold.
@@ -232,6 +325,8 @@ pub struct DeadFilter {
     pub aggregate_id: Option<String>,
     /// With this code as the last failure.
     pub code: Option<String>,
+    /// Given up on before then, microseconds since the Unix epoch by the database's clock.
+    pub dead_before: Option<u64>,
 }
 
 /// A dead letter, for people.
@@ -262,10 +357,14 @@ pub struct DeadLetter {
 pub struct LaneSummary {
     /// Its name.
     pub lane: LaneId,
-    /// The owner's name and term.
+    /// The name of its owner, or of its last one.
     pub owner: String,
     /// The owner's term.
     pub term: i64,
+    /// Whether the owner's lease runs.
+    pub leased: bool,
+    /// What the owner last said it was doing.
+    pub state: String,
     /// How far it has settled.
     pub position: Option<Position>,
     /// Digests of its plugins at the last settlement.
@@ -291,6 +390,16 @@ pub enum StoreError {
         /// The lane.
         lane: String,
         /// The term that is over.
+        term: i64,
+    },
+    /// Another relay owned the lane before we did.
+    #[error("T501: lane {lane} belongs to {owner} (term {term})")]
+    Owned {
+        /// The lane.
+        lane: String,
+        /// The other relay's name.
+        owner: String,
+        /// Its term.
         term: i64,
     },
     /// The database does not answer: try again after a pause; the same call is safe to repeat only after

@@ -5,6 +5,9 @@
 //! - another event of the key is parked already, or
 //! - a dead letter stands before it and dead letters block their key.
 //!
+//! Where a dead letter takes its key with it, events that are blocked behind one become dead letters in the same
+//! transaction: nothing of such a key waits, so that all of it is seen.
+//!
 //! Keys are named generously: to look at a key that needs nothing costs three index probes, to miss one stalls
 //! it for good. A blocked event counts as touching its key because what it waited for may have been settled
 //! between the lane's decision and this settlement.

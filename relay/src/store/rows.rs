@@ -13,7 +13,8 @@ use super::encoding::{
 };
 use super::fault::{Cause, store_error};
 use super::port::{
-    DeadLetter, HeldEvent, HeldState, LaneId, LaneSummary, ParkedEvent, Retried, RetryResult, StoreError,
+    Claim, DeadAction, DeadLetter, HeldEvent, HeldState, Holder, LaneId, LaneSummary, ParkedEvent, Retried,
+    RetryResult, StoreError,
 };
 
 /// The longest wait that is stored, a hundred years: Postgres can't add much more to a timestamp.
@@ -222,7 +223,36 @@ pub(super) fn read_parked(row: &impl StoredRow) -> Result<ParkedEvent, StoreErro
         messages: read_optional_messages(row)?,
         delivered: read_names(&row.text("delivered_slots")?)?,
         attempts: read_attempts(row)?,
+        rerun: row.optional_number("rerun")?.map(i64::cast_unsigned),
     })
+}
+
+/// The word that stands for an action in a request.
+pub(super) fn action_word(action: &DeadAction) -> &'static str {
+    match action {
+        DeadAction::Retry => "retry",
+        DeadAction::Rerun | DeadAction::Replace(_) => RERUN,
+        DeadAction::Drop => DROP,
+    }
+}
+
+/// The action that revives nothing.
+pub(super) const DROP: &str = "drop";
+
+/// The action after which plugins run again.
+pub(super) const RERUN: &str = "rerun";
+
+/// The payload that an action brings.
+pub(super) fn action_payload(action: &DeadAction) -> Option<&[u8]> {
+    match action {
+        DeadAction::Replace(payload) => Some(payload),
+        DeadAction::Retry | DeadAction::Rerun | DeadAction::Drop => None,
+    }
+}
+
+/// The keys of rows that a request touched.
+pub(super) fn read_keys(rows: &[impl StoredRow]) -> Result<Vec<KeyId>, StoreError> {
+    rows.iter().map(|row| read_key(&row.optional_bytes("key_id")?.unwrap_or_default())).collect()
 }
 
 /// A dead letter from its row.
@@ -246,6 +276,8 @@ pub(super) fn read_summary(row: &impl StoredRow) -> Result<LaneSummary, StoreErr
         lane: read_lane(row)?,
         owner: row.text("owner")?,
         term: row.number("term")?,
+        leased: row.number("lease_left")? > 0,
+        state: row.text("state")?,
         position: read_position(row.optional_text("position")?.as_deref())?,
         generation: read_names(&row.text("generation")?)?,
         delivered: row.number("delivered")?.cast_unsigned(),
@@ -254,4 +286,24 @@ pub(super) fn read_summary(row: &impl StoredRow) -> Result<LaneSummary, StoreErr
         dead: row.number("dead")?.cast_unsigned(),
         settled_at: row.optional_number("settled_at")?.map(i64::cast_unsigned),
     })
+}
+
+/// Reads who owns a lane; `lease_left` is in microseconds.
+pub(super) fn read_holder(row: &impl StoredRow) -> Result<Holder, StoreError> {
+    Ok(Holder {
+        owner: row.text("owner")?,
+        process: row.text("process")?,
+        term: row.number("term")?,
+        expires_in: Duration::from_micros(u64::try_from(row.number("lease_left")?).unwrap_or_default()),
+    })
+}
+
+/// Whether `claim` has to wait for `holder`.
+pub(super) fn must_wait(claim: &Claim, holder: &Holder) -> bool {
+    !holder.expires_in.is_zero() && holder.process != claim.process && claim.instead_of != Some(holder.term)
+}
+
+/// A lease's length as a statement takes it: whole microseconds.
+pub(super) fn microseconds(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }

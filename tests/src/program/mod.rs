@@ -26,6 +26,7 @@ pub struct Relay {
     child: Option<Child>,
     program: PathBuf,
     folder: TempDir,
+    flags: Vec<String>,
 }
 
 impl Relay {
@@ -38,16 +39,29 @@ impl Relay {
         Self::start_built(settings, Profile::of_tests()).await
     }
 
+    /// As [`Relay::start`], with more flags for `relay run`.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
+    pub async fn start_with(settings: &str, flags: &[&str]) -> Result<Self, StackError> {
+        Self::start_flagged(settings, Profile::of_tests(), flags).await
+    }
+
     /// Starts the build of a profile.
     ///
     /// # Errors
     /// As [`Relay::start`].
     pub async fn start_built(settings: &str, profile: Profile) -> Result<Self, StackError> {
+        Self::start_flagged(settings, profile, &[]).await
+    }
+
+    async fn start_flagged(settings: &str, profile: Profile, flags: &[&str]) -> Result<Self, StackError> {
         let program = program(profile).await?;
         let folder = processes::temporary_folder("relay-")?;
         let file = folder.path().join("relay.toml");
         std::fs::write(&file, settings).map_err(StackError::io(format!("writing {file:?}")))?;
-        let mut relay = Self { child: None, program, folder };
+        let flags = flags.iter().map(|it| (*it).to_owned()).collect();
+        let mut relay = Self { child: None, program, folder, flags };
         relay.restart()?;
         Ok(relay)
     }
@@ -64,6 +78,9 @@ impl Relay {
         let errors = log.try_clone().map_err(StackError::io("opening the relay's log"))?;
         let mut command = processes::launcher(None);
         command.arg(&self.program).args(["run", "--config"]).arg(self.folder.path().join("relay.toml"));
+        command.args(&self.flags);
+        // Its own cache of compiled plugins: a first start compiles, and a further one need not.
+        command.env("CACHE_DIRECTORY", self.folder.path().join("cache"));
         command.current_dir(self.folder.path()).stdin(std::process::Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(processes::launch(command).map_err(StackError::io(doing()))?);
         Ok(())
@@ -78,15 +95,42 @@ impl Relay {
         }
     }
 
+    /// Stops its clock (SIGSTOP), as a machine does that is put to sleep.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Wakes it again.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            processes::signal(name, &[child.id()]);
+        }
+    }
+
     /// Asks it to drain and end (SIGTERM), and waits for that.
     ///
     /// # Errors
     /// [`StackError::Timeout`] when it still runs after `limit`.
     pub async fn stop(&mut self, limit: Duration) -> Result<ExitStatus, StackError> {
-        if let Some(child) = &self.child {
-            processes::signal("TERM", &[child.id()]);
-        }
+        self.signal("TERM");
         self.wait_for_end(limit).await
+    }
+
+    /// Gives it other settings and asks it to read them (SIGHUP).
+    ///
+    /// # Errors
+    /// [`StackError::Io`] when they cannot be written.
+    pub fn reconfigure(&self, settings: &str) -> Result<(), StackError> {
+        let file = self.folder.path().join("relay.toml");
+        std::fs::write(&file, settings).map_err(StackError::io(format!("writing {file:?}")))?;
+        if let Some(child) = &self.child {
+            processes::signal("HUP", &[child.id()]);
+        }
+        Ok(())
     }
 
     /// Waits until it has ended.
@@ -135,7 +179,7 @@ impl Relay {
     ///
     /// # Errors
     /// [`StackError::Command`] with what it said when it fails.
-    pub async fn ask(&self, command: &'static [&'static str]) -> Result<String, StackError> {
+    pub async fn ask(&self, command: &[&str]) -> Result<String, StackError> {
         let mut asked = std::process::Command::new(&self.program);
         asked.args(command).arg("--config").arg(self.folder.path().join("relay.toml"));
         processes::blocking(move || processes::output(asked)).await

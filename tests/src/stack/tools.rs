@@ -73,6 +73,22 @@ pub fn nats_server() -> Result<PathBuf, StackError> {
     on_path("nats-server").ok_or(StackError::NotInstalled { what: "nats-server", path: installed })
 }
 
+/// The program `pgbouncer`.
+///
+/// # Errors
+/// [`StackError::NotInstalled`].
+pub fn pgbouncer() -> Result<PathBuf, StackError> {
+    if let Some(program) = std::env::var_os("RELAY_TEST_PGBOUNCER") {
+        return Ok(program.into());
+    }
+    // Debian keeps it out of the path of those who are not root.
+    let installed = PathBuf::from("/usr/sbin/pgbouncer");
+    if installed.exists() {
+        return Ok(installed);
+    }
+    on_path("pgbouncer").ok_or(StackError::NotInstalled { what: "pgbouncer", path: installed })
+}
+
 /// Java's class path for Kafka.
 ///
 /// # Errors

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use relay::plugin::host::{PluginConfig, PluginHost, PluginLimits};
+use relay::plugin::host::{HostConfig, PluginConfig, PluginHost, PluginLimits};
 use relay::plugin::{Answer, LiveGeneration, build, reload};
 use relay_engine::event::{EventBatch, EventFields};
 use relay_engine::message::Content;
 use relay_engine::verdict::{Target, Verdict};
+use relay_tests::program::{Profile, program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -153,4 +154,54 @@ async fn builds_are_swapped_under_a_running_lane_and_a_broken_one_never_reaches_
     assert!((2..=4).contains(&generations), "the lane ran {generations} generations");
     cancel.cancel();
     timeout(PATIENCE, tasks.join_next()).await.expect("the task ends").unwrap().unwrap();
+}
+
+/// A host that compiles in processes of `program`, and keeps what they make in `cache`.
+fn compiling_in(program: &Path, cache: &Path) -> PluginHost {
+    let config = HostConfig { cache: Some(cache.to_owned()), compiler: Some(program.to_owned()) };
+    PluginHost::with(&config).unwrap()
+}
+
+#[tokio::test]
+async fn a_plugin_is_compiled_in_a_process_of_its_own_and_found_compiled_by_the_next_start() {
+    let (folder, file) = router_file();
+    let cache = folder.path().join("cache");
+    let config = configured(&file, orders_to("orders"));
+    let compiler = program(Profile::of_tests()).await.unwrap();
+    compiling_in(&compiler, &cache).load(&config).unwrap();
+    // Whoever would have to compile now could not.
+    let generation = compiling_in(Path::new("/bin/false"), &cache).load(&config).unwrap();
+    let mut answers = Vec::new();
+    generation.instantiate().unwrap().run("shop", &orders(3), &mut answers);
+    assert!(answers.iter().all(|answer| goes_to(answer, "orders")), "{answers:?}");
+    fs::write(&file, another_build(1)).unwrap();
+    compiling_in(Path::new("/bin/false"), &cache).load(&config).err().expect("it is not in the cache");
+}
+
+#[tokio::test]
+async fn how_the_compiler_ends_tells_a_bad_component_from_a_compiler_that_was_killed() {
+    let (folder, file) = router_file();
+    let config = configured(&file, orders_to("orders"));
+    let with = |program: &Path| {
+        let answer = compiling_in(program, &folder.path().join("cache")).load(&config);
+        answer.err().map(|error| (error.code, error.what))
+    };
+    fs::write(&file, &ROUTER[..ROUTER.len() - 1]).unwrap();
+    let (code, what) = with(&program(Profile::of_tests()).await.unwrap()).unwrap();
+    assert_eq!(code, "P101");
+    assert!(what.contains("unexpected end"), "{what}");
+
+    fs::write(&file, &*ROUTER).unwrap();
+    let script = |words: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        let script = folder.path().join("compiler");
+        fs::write(&script, format!("#!/bin/sh\n{words}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        script
+    };
+    let (code, what) = with(&script("kill -9 $$")).unwrap();
+    assert_eq!((code, what.contains("signal: 9")), ("P112", true), "{what}");
+    // A compiler that answers nonsense is caught by wasmtime's own look at the code.
+    assert_eq!(with(&script("cat >/dev/null; echo nonsense")).unwrap().0, "P114");
+    assert_eq!(with(Path::new("/no/such/program")), None, "the host compiles by itself then");
 }

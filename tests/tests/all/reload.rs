@@ -1,22 +1,25 @@
 //! Plugins are swapped while events flow.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use relay_tests::journal::{WriterPlan, Writers};
-use relay_tests::program::{Relay, Window, component};
+use relay_tests::hostile;
+use relay_tests::journal::{SqliteWriter, WriterPlan, Writers};
+use relay_tests::program::{Destinations, Relay, Window, component, settings};
+use relay_tests::stack::HttpReceiver;
 
 use crate::shop::Shop;
 
 const LIMIT: Duration = Duration::from_secs(120);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-const SWAPS: u8 = 5;
+const SWAPS: u16 = 5;
 /// Kafka, NATS, HTTP.
 const LANES: usize = 3;
 
 /// Another build: the same code under another digest, by a custom section that every reader skips.
-fn another_build(component: &[u8], number: u8) -> Vec<u8> {
-    [component, &[0, 6, 4, b't', b'e', b's', b't', number]].concat()
+fn another_build(component: &[u8], number: u16) -> Vec<u8> {
+    let [high, low] = number.to_be_bytes();
+    [component, &[0, 7, 4, b't', b'e', b's', b't', high, low]].concat()
 }
 
 /// As build tools do: the watcher must never see half of it.
@@ -54,4 +57,179 @@ async fn swaps_under_load_lose_repeat_and_reorder_nothing_and_broken_builds_are_
         assert!(report.violations().is_empty(), "{sink}: {report}");
         assert_eq!((report.arrived, report.duplicates), (journal.committed(), 0), "{sink}: {report}");
     }
+}
+
+/// What is put in the place of the plugin, in turn.
+struct Builds {
+    good: Vec<u8>,
+    trapping: Vec<u8>,
+}
+
+impl Builds {
+    /// Puts the build of this turn in place, and waits for what has to become of it.
+    async fn turn(&self, turn: usize, place: &Path, relay: &Relay) {
+        let (round, kind) = (turn / KINDS, turn % KINDS);
+        // Never the build that runs: which one that is depends on what was trusted when a bad one came.
+        let number = u16::try_from(round).unwrap();
+        match kind {
+            0 => {
+                put(&another_build(&self.good, number), place);
+                wait(relay, "plugin swapped: batches", 2 * round + 1).await;
+            }
+            1 => {
+                put(&self.good[..self.good.len() / 2 + round], place);
+                wait(relay, "is refused", 2 * round + 1).await;
+            }
+            2 => {
+                put(&another_build(&self.trapping, number), place);
+                wait(relay, "plugin swapped: batches", 2 * round + 2).await;
+                wait(relay, "P115", round + 1).await;
+            }
+            _ => {
+                // It asks for an interface that nobody serves.
+                put(&replaced(&self.good, b"relay:plugin/log@", b"relay:plugin/lag@"), place);
+                wait(relay, "is refused", 2 * round + 2).await;
+            }
+        }
+    }
+}
+
+/// How many kinds of builds there are.
+const KINDS: usize = 4;
+
+async fn wait(relay: &Relay, words: &str, times: usize) {
+    relay.wait_for_log(words, times, LIMIT).await.unwrap();
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = bytes.to_vec();
+    let mut at = 0;
+    while let Some(found) = bytes[at..].windows(from.len()).position(|it| it == from) {
+        at += found;
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    assert!(at > 0, "nothing was replaced");
+    bytes
+}
+
+/// Puts `turns` builds in place one after the other, good, broken, bad and asking for more than there is, while
+/// writers are at work.
+async fn survives_builds(name: &'static str, turns: usize, plan: WriterPlan) {
+    let shop = Shop::open(name, Window::Standard).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("router.wasm");
+    let original = component("router").await.unwrap();
+    let builds = Builds { good: std::fs::read(&original).unwrap(), trapping: hostile::trapping().unwrap() };
+    put(&builds.good, &place);
+    let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
+    let mut relay = Relay::start(&settings).await.unwrap();
+    relay.wait_for_log("reading", LANES, LIMIT).await.unwrap();
+    let writers = Writers::start(&shop.url, &plan);
+    let mut early = relay.usage();
+    let start = Instant::now();
+    for turn in 0..turns {
+        builds.turn(turn, &place, &relay).await;
+        if turn <= turns / 5 {
+            early = relay.usage();
+        }
+    }
+    let (took, late) = (start.elapsed(), relay.usage());
+    let journal = writers.finish().await;
+    shop.wait_for_all(&journal, &mut relay, LIMIT).await;
+    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
+    println!(
+        "{turns} builds in {took:?}; peak memory {} KiB early, {} KiB late",
+        early.peak_memory, late.peak_memory
+    );
+    for (sink, report) in shop.reports(&journal).await {
+        println!("{sink}: {report}");
+        assert!(report.violations().is_empty(), "{sink}: {report}");
+        assert_eq!((report.arrived, report.duplicates), (journal.committed(), 0), "{sink}: {report}");
+    }
+    let grown = late.peak_memory.saturating_sub(early.peak_memory);
+    assert!(grown < MOST_GROWN, "memory grew by {grown} KiB");
+}
+
+/// KiB that the peak may grow by from the first fifth of the builds to the last.
+const MOST_GROWN: u64 = 64 << 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn builds_of_every_kind_in_turn_lose_repeat_and_reorder_nothing() {
+    let plan = WriterPlan { events: 8_000, pause: Duration::from_millis(5), ..WriterPlan::default() };
+    survives_builds("builds", 12, plan).await;
+}
+
+/// The long campaign: `./tests/run --long`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_builds_of_every_kind_lose_repeat_and_reorder_nothing() {
+    if std::env::var_os("RELAY_TEST_LONG").is_some() {
+        // Writing has to last as long as the builds.
+        let plan = WriterPlan { events: 400_000, pause: Duration::from_millis(20), ..WriterPlan::default() };
+        survives_builds("builds-long", 1_000, plan).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_during_a_reload_lose_nothing_and_keep_the_order() {
+    const KILLS: usize = 6;
+    let window = Window::Events { events: 200, batch: 50 };
+    let shop = Shop::open("reload-kill", window).await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("router.wasm");
+    let original = component("router").await.unwrap();
+    let good = std::fs::read(&original).unwrap();
+    put(&good, &place);
+    let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
+    let mut relay = Relay::start(&settings).await.unwrap();
+    let plan = WriterPlan { events: 10_000, pause: Duration::from_millis(5), ..WriterPlan::default() };
+    let writers = Writers::start(&shop.url, &plan);
+    for kill in 0..KILLS {
+        wait(&relay, "reading", LANES * (kill + 1)).await;
+        let more = shop.receiver.count() as u64 + 100;
+        shop.wait_for_requests(more, &mut relay, LIMIT).await;
+        let log = std::fs::read_to_string(relay.folder().join("relay.log")).unwrap();
+        put(&another_build(&good, u16::try_from(kill).unwrap()), &place);
+        // Killed before the build is read, when it has just been handed to the lanes, and once a lane has it.
+        let until = ["", "plugin swapped: batches", "plugin swapped: router"][kill % 3];
+        if !until.is_empty() {
+            wait(&relay, until, log.matches(until).count() + 1).await;
+        }
+        relay.restart().unwrap();
+    }
+    let journal = writers.finish().await;
+    shop.wait_for_all(&journal, &mut relay, LIMIT).await;
+    relay.stop(DRAIN_LIMIT).await.unwrap();
+    for (sink, report) in shop.reports(&journal).await {
+        assert!(report.violations().is_empty(), "{sink}: {report}");
+        assert!(report.duplicates <= KILLS * 250 && report.replays <= KILLS, "{sink}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_takes_over_another_configuration_of_a_plugin_and_refuses_a_wrong_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.db");
+    let mut writer = SqliteWriter::create(&file).await.unwrap();
+    writer.write(100, 5).await.unwrap();
+    let receiver = HttpReceiver::start().unwrap();
+    let router = component("router").await.unwrap();
+    let to = Destinations { http: Some((&receiver.url(), "/orders")), ..Destinations::default() };
+    let settings = settings(&file.display().to_string(), &router, to, Window::Standard);
+    let mut relay = Relay::start(&settings).await.unwrap();
+    receiver.wait_for(100, LIMIT).await.unwrap();
+    let before = receiver.count();
+
+    relay.reconfigure(&settings.replace("[pipeline.", "[pipline.")).unwrap();
+    wait(&relay, "nothing is read again: C003", 1).await;
+    relay.reconfigure(&settings.replace("http = \"/orders\"", "http = 7")).unwrap();
+    wait(&relay, "P107", 1).await;
+    relay.reconfigure(&settings.replace("http = \"/orders\"", "http = \"/orders/{aggregateid}\"")).unwrap();
+    wait(&relay, "plugin swapped: router", 1).await;
+    writer.write(200, 5).await.unwrap();
+    let journal = writer.finish().await.unwrap();
+    let received = receiver.wait_for(journal.committed(), LIMIT).await.unwrap();
+    assert!(received[..before].iter().all(|it| it.path == "/orders"));
+    assert!(received[before..].iter().all(|it| it.path.starts_with("/orders/order-")), "{received:?}");
+    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
 }

@@ -44,7 +44,10 @@ conform! {
         an_older_owner_carries_out_no_request,
         of_two_that_settle_at_once_one_wins_whole,
         a_new_owner_learns_which_keys_are_held,
-        lanes_do_not_share_events;
+        lanes_do_not_share_events,
+        a_lease_that_runs_keeps_others_away_until_it_is_given_back,
+        a_lease_is_renewed_under_its_term_alone,
+        a_process_takes_over_from_itself_and_from_a_term_known_to_be_gone;
     holding:
         a_held_event_comes_back_byte_for_byte,
         a_parked_event_is_due_only_after_its_time,
@@ -54,6 +57,8 @@ conform! {
         a_key_never_has_two_parked_events,
         a_dead_letter_blocks_its_key,
         a_dead_letter_that_is_skipped_lets_its_key_pass,
+        a_dead_letter_of_a_parked_key_takes_what_waits_behind_it,
+        what_waits_before_a_dead_letter_of_a_parked_key_stays,
         an_event_that_failed_again_waits_with_what_it_learned,
         messages_that_are_not_rendered_again_stay,
         an_event_held_twice_keeps_its_first_row;
@@ -63,6 +68,9 @@ conform! {
         dead_letters_of_a_key_are_sent_again_one_after_another,
         a_letter_behind_a_dead_one_waits_for_it,
         a_revived_letter_waits_behind_the_parked_event_of_its_key,
+        a_dropped_letter_is_gone_and_its_key_goes_on,
+        a_letter_to_transform_anew_forgets_its_messages,
+        letters_are_chosen_by_their_age,
         a_request_reaches_only_what_it_names;
     listing:
         counts_add_up,

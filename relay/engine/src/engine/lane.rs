@@ -1,47 +1,21 @@
 //! The lane: inputs, timers and what it is waiting for.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::backoff::{Jitter, RetryPolicy};
+use super::backoff::Jitter;
 use super::circuit::Circuit;
-pub use super::circuit::Outage;
-use super::command::{Command, RetryResult};
+use super::command::Command;
+use super::config::{LaneConfig, LaneStatus, OnDead};
 use super::keys::Keys;
-use super::plan::{BatchId, EventAt, Plan, PlannedEvent, RetryEvent};
-use super::settlement::{Ledger, Recording};
+use super::limits::{Amount, Tally};
+use super::plan::{BatchId, EventAt, HeldBytes, HeldKey, Plan, PlannedEvent, RetryEvent};
+use super::settlement::Ledger;
+use super::storm::Watch;
 use super::window::{Batch, Entry, State, Window};
 use crate::clock::Time;
 use crate::event::KeyId;
 use crate::outcome::Failure;
-
-/// What a dead letter means for later events of its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnDead {
-    /// They wait until an operator acts.
-    Block,
-    /// They go on.
-    SkipAfterDeadLetter,
-}
-
-/// How a lane behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct LaneConfig {
-    /// The sink stores a prefix of what it was sent, per key: several events of a key may be in flight.
-    pub ordered_prefix: bool,
-    /// Events between settled progress and the newest read, at which reading pauses.
-    pub window_events: usize,
-    /// Bytes of the same.
-    pub window_bytes: u64,
-    /// Messages handed to the sink and unanswered, at most.
-    pub in_flight: usize,
-    /// When failed events are tried again.
-    pub retry: RetryPolicy,
-    /// What a dead letter means for its key.
-    pub on_dead: OnDead,
-    /// The longest time that progress stays unrecorded.
-    pub settle_every: Duration,
-}
 
 /// Parked events fetched at a time: a retry storm stays small beside the main flow.
 const RETRY_BATCH: usize = 100;
@@ -53,81 +27,82 @@ pub struct Lane {
     pub(super) window: Window,
     pub(super) keys: Keys,
     pub(super) ledger: Ledger,
+    pub(super) tally: Tally,
     pub(super) circuit: Circuit,
+    pub(super) watch: Watch,
     pub(super) jitter: Jitter,
     /// Events that may be sent, in the order in which they may.
     pub(super) ready: VecDeque<EventAt>,
     /// Whether `ready` lost its outbox order by what came back from an outage.
     pub(super) ready_unsorted: bool,
     pub(super) in_flight: usize,
+    /// The event furthest in the outbox of which a message was acknowledged.
+    pub(super) furthest: Option<EventAt>,
     pub(super) deliveries: u64,
+    pub(super) unknown: u64,
     first_batch: BatchId,
     next_batch: BatchId,
-    unsettled_events: usize,
-    unsettled_bytes: u64,
-    fetch_at: Option<Time>,
+    pub(super) unsettled_events: usize,
+    pub(super) unsettled_bytes: u64,
+    pub(super) fetch_at: Option<Time>,
     fetching: bool,
-    halting: Option<String>,
-    intake: Intake,
+    pub(super) halting: Option<String>,
+    pub(super) intake: Intake,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Intake {
+pub(super) enum Intake {
     Open,
     /// Nothing new comes in; what is in the window is finished.
     Closed,
-    /// Nothing new is sent either; only what is in flight is awaited.
+    /// Nothing new is sent either; what was begun is finished.
     Stopping,
 }
 
-/// Figures of a lane for operators.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LaneStatus {
-    /// Events between settled progress and the newest read.
-    pub window: usize,
-    /// Messages handed to the sink and unanswered.
-    pub in_flight: usize,
-    /// Parked, blocked and (where they block) dead events.
-    pub held: u64,
-    /// Deliveries acknowledged since this lane object was made.
-    pub deliveries: u64,
-    /// The outage, while there is one.
-    pub outage: Option<Outage>,
-}
-
 impl Lane {
-    /// A lane that starts behind settled progress, with `held` events per key in the side table (dead ones
-    /// only where they block). `seed` makes its jitter; batches are numbered from `first_batch`, so that
-    /// reports for an earlier lane object are told apart.
+    /// A lane that starts behind settled progress, with `held` events in the side table, each key once, and the
+    /// `bytes` of them. `seed` makes its jitter; batches are numbered from `first_batch`, so that reports for an
+    /// earlier lane object are told apart.
     #[must_use]
     pub fn new(
         config: LaneConfig,
-        held: &[(KeyId, u64)],
+        held: impl IntoIterator<Item = HeldKey>,
+        bytes: HeldBytes,
         seed: u64,
         first_batch: BatchId,
         now: Time,
     ) -> Self {
-        let mut keys = Keys::default();
-        for (key, count) in held {
-            keys.hold(*key, *count);
+        let held = held.into_iter();
+        let mut keys = Keys::with_capacity(held.size_hint().0);
+        let skips_dead = config.on_dead == OnDead::SkipAfterDeadLetter;
+        let mut parked = Amount { rows: 0, bytes: bytes.parked };
+        let mut dead = Amount { rows: 0, bytes: bytes.dead };
+        for key in held {
+            parked.rows += key.parked;
+            dead.rows += key.dead;
+            let blocking = if skips_dead { 0 } else { key.dead };
+            keys.recorded(key.key, key.parked + blocking, blocking);
         }
-        let recorded: HashMap<_, _> = held.iter().copied().collect();
         Self {
             config,
             window: Window::default(),
             keys,
-            ledger: Ledger::starting_with(recorded, now),
+            ledger: Ledger::starting(now),
+            tally: Tally::new(config.limits, parked, dead),
+            watch: Watch::new(config.storm),
             circuit: Circuit::Closed,
             jitter: Jitter::new(seed),
             ready: VecDeque::new(),
             ready_unsorted: false,
             in_flight: 0,
+            furthest: None,
             deliveries: 0,
+            unknown: 0,
             first_batch,
             next_batch: first_batch,
             unsettled_events: 0,
             unsettled_bytes: 0,
-            fetch_at: (!held.is_empty()).then_some(now),
+            fetch_at: (parked.rows > 0).then_some(now),
             fetching: false,
             halting: None,
             intake: Intake::Open,
@@ -144,7 +119,7 @@ impl Lane {
     }
 
     /// Takes in the next events of the outbox; returns the number that reports must name.
-    pub fn batch(&mut self, events: Vec<PlannedEvent>) -> BatchId {
+    pub fn batch(&mut self, now: Time, events: Vec<PlannedEvent>) -> BatchId {
         let id = self.take_number();
         let mut batch = Batch::new(id, events.len());
         let mut done = Vec::new();
@@ -161,7 +136,7 @@ impl Lane {
         }
         if !batch.events.is_empty() {
             self.window.push_outbox(batch);
-            self.admit(id, &done);
+            self.admit(now, id, &done);
         }
         id
     }
@@ -196,12 +171,29 @@ impl Lane {
         id
     }
 
-    /// Notes that dead letters of these keys are parked again, as an operator asked.
+    /// Notes that dead letters of these keys are parked again, as an operator asked: a key once per letter.
     pub fn parked_again(&mut self, now: Time, keys: &[KeyId]) {
-        if self.config.on_dead == OnDead::SkipAfterDeadLetter {
-            for key in keys {
-                self.keys.hold(*key, 1);
-                self.ledger.record_again(*key);
+        for key in keys {
+            self.tally.revive();
+            if self.skips_dead() {
+                self.keys.hold_recorded(*key);
+            } else {
+                self.keys.forget_dead(*key);
+            }
+        }
+        if !keys.is_empty() {
+            self.fetch_at = Some(now);
+        }
+    }
+
+    /// Notes that an operator dropped dead letters of these keys: a key once per letter. What waited behind them
+    /// may go on.
+    pub fn dropped(&mut self, now: Time, keys: &[KeyId]) {
+        for key in keys {
+            self.tally.drop_dead();
+            if !self.skips_dead() {
+                self.keys.forget_dead(*key);
+                self.keys.release(*key);
             }
         }
         if !keys.is_empty() {
@@ -217,14 +209,16 @@ impl Lane {
         }
     }
 
-    /// Takes in batches again.
+    /// Takes in batches again, of a new generation of plugins perhaps.
     pub fn open_intake(&mut self) {
         if self.intake == Intake::Closed {
             self.intake = Intake::Open;
+            self.watch.forget();
         }
     }
 
-    /// Sends nothing more; what is in flight is awaited and settled. Spends no attempt.
+    /// Sends nothing more but what stands before something acknowledged, so that all of that is settled; what is in
+    /// flight is awaited. Spends no attempt.
     pub fn stop(&mut self) {
         self.intake = Intake::Stopping;
     }
@@ -237,10 +231,24 @@ impl Lane {
         recorded && self.in_flight == 0 && (finished || self.intake == Intake::Stopping)
     }
 
+    /// Whether the window can't finish for now: a storm lasts, or the side table is full. A shell that waits for it to
+    /// finish, to swap plugins, starts over from settled progress instead.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.circuit.is_storm() || self.tally.full().is_some()
+    }
+
     /// Whether the lane still needs the data of this batch.
     #[must_use]
     pub fn holds(&self, batch: BatchId) -> bool {
         self.window.get(batch).is_some()
+    }
+
+    /// Whether nothing of this outbox batch will be sent or recorded any more, its events' sequences excepted:
+    /// those say how far progress has come.
+    #[must_use]
+    pub fn is_spent(&self, batch: BatchId) -> bool {
+        !self.window.is_retry(batch) && self.window.get(batch).is_some_and(Batch::is_spent)
     }
 
     /// The number its first batch got, or will get.
@@ -255,7 +263,7 @@ impl Lane {
         self.next_batch
     }
 
-    /// Whether the sink is away.
+    /// Whether the sink is away, or a storm lasts.
     #[must_use]
     pub fn is_away(&self) -> bool {
         !self.circuit.is_closed()
@@ -269,7 +277,9 @@ impl Lane {
             in_flight: self.in_flight,
             held: self.keys.held(),
             deliveries: self.deliveries,
+            unknown: self.unknown,
             outage: self.circuit.outage().cloned(),
+            full: self.tally.full(),
         }
     }
 
@@ -289,90 +299,17 @@ impl Lane {
             .then(|| self.ledger.last() + self.config.settle_every);
         let probe = self
             .circuit
-            .outage()
-            .filter(|outage| !outage.probing && self.in_flight == 0 && self.intake != Intake::Stopping)
+            .to_probe()
+            .filter(|_| self.in_flight == 0 && self.intake != Intake::Stopping)
             .map(|outage| outage.probe_at);
         let fetch = if self.may_fetch() { self.fetch_at } else { None };
         [settle, probe, fetch].into_iter().flatten().min()
-    }
-
-    /// Notes that the settlement handed out last is durable.
-    pub fn settled(&mut self, now: Time) {
-        let Some(recording) = self.ledger.finish() else { return };
-        if let Some(progress) = recording.progress {
-            let (events, bytes) = self.window.release_through(progress.through);
-            self.unsettled_events -= events;
-            self.unsettled_bytes -= bytes;
-        }
-        for at in recording.retried {
-            if self.ledger.retry_recorded(at.batch) {
-                self.window.release_retry(at.batch);
-            }
-        }
-        for key in recording.released {
-            self.keys.release(key);
-            self.ledger.forget(key);
-        }
-        let parked = recording.parked_for.map(|pause| now + pause);
-        let due = if recording.may_be_due { Some(now) } else { parked };
-        self.fetch_at = [self.fetch_at, due].into_iter().flatten().min();
     }
 
     fn take_number(&mut self) -> BatchId {
         let id = self.next_batch;
         self.next_batch += 1;
         id
-    }
-
-    fn settle(&mut self, now: Time) -> Option<Command> {
-        if self.ledger.is_recording() {
-            return None;
-        }
-        self.ledger.advance(&self.window, self.skips_dead());
-        // Reading must not stop for want of a settlement.
-        let half_full = self.ledger.pending_events() * 2 >= self.config.window_events
-            || self.unsettled_bytes >= self.config.window_bytes;
-        let waits_for_it = self.intake != Intake::Open || self.halting.is_some() || half_full;
-        let due = now >= self.ledger.last() + self.config.settle_every;
-        if !self.ledger.has_pending() || !(self.ledger.is_urgent() || waits_for_it || due) {
-            return None;
-        }
-        let recording = self.recording();
-        Some(Command::Settle(self.ledger.begin(now, recording)))
-    }
-
-    fn recording(&self) -> Recording {
-        use super::command::HeldState::{Blocked, Dead, Parked};
-        let pending = &self.ledger.pending;
-        let mut recording = Recording {
-            progress: pending.progress,
-            retried: pending.retried.iter().map(|retried| retried.at).collect(),
-            released: Vec::new(),
-            may_be_due: pending.held.iter().any(|held| held.state == Blocked),
-            parked_for: None,
-        };
-        let mut parked = |state| {
-            if let Parked { after } = state {
-                recording.parked_for = Some(recording.parked_for.map_or(after, |it| it.min(after)));
-            }
-        };
-        pending.held.iter().for_each(|held| parked(held.state));
-        for retried in &pending.retried {
-            let leaves = match &retried.result {
-                RetryResult::Done => true,
-                RetryResult::Held { state, .. } => {
-                    parked(*state);
-                    *state == Dead && self.skips_dead()
-                }
-            };
-            let entry =
-                self.window.get(retried.at.batch).and_then(|it| it.events.get(retried.at.event as usize));
-            if let Some(entry) = entry.filter(|_| leaves) {
-                recording.released.push(entry.key);
-                recording.may_be_due = true;
-            }
-        }
-        recording
     }
 
     fn fetch(&mut self, now: Time) -> Option<Command> {
@@ -408,7 +345,7 @@ impl Lane {
 
 /// Adds a planned event; returns where, when it needs no sending and nothing went wrong.
 fn push_planned(batch: &mut Batch, event: PlannedEvent, attempts: u32) -> Option<EventAt> {
-    let mut entry = Entry::new(event.key, event.bytes, attempts);
+    let mut entry = Entry::new(event.key, event.bytes, event.destination, attempts);
     match event.plan {
         Plan::Send { messages } => {
             batch.push(entry, messages);

@@ -22,8 +22,17 @@ pub struct PlannedEvent {
     pub key: KeyId,
     /// Bytes that the event and its messages hold in memory.
     pub bytes: u32,
+    /// Where its first message goes, see [`destination`]: failures are counted by it.
+    pub destination: u32,
     /// What to do with it.
     pub plan: Plan,
+}
+
+/// A number for a place, the same for the same one.
+#[must_use]
+pub fn destination(place: &str) -> u32 {
+    // The upper half is as good a hash as the whole.
+    (xxhash_rust::xxh3::xxh3_64(place.as_bytes()) >> 32) as u32
 }
 
 /// What to do with an event.
@@ -51,4 +60,24 @@ pub struct RetryEvent {
     pub attempts: u32,
     /// Which of its messages were delivered before, counted from its first.
     pub delivered: Vec<u32>,
+}
+
+/// What the side table holds of one key when a lane is taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldKey {
+    /// The key.
+    pub key: KeyId,
+    /// Parked and blocked events.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// Bytes of what the side table holds when a lane is taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HeldBytes {
+    /// Parked and blocked events.
+    pub parked: u64,
+    /// Dead letters.
+    pub dead: u64,
 }

@@ -2,7 +2,8 @@
 
 use super::backoff::Jitter;
 use super::command::{Command, HeldState, RetriedPlan, RetryResult};
-use super::lane::{Lane, LaneConfig};
+use super::config::{LaneConfig, OnDead};
+use super::lane::Lane;
 use super::plan::{BatchId, EventAt};
 use super::window::State;
 use crate::clock::Time;
@@ -22,7 +23,13 @@ impl Lane {
         for message in messages {
             let Some(at) = self.land(batch, *message, true) else { continue };
             self.deliveries += 1;
-            self.circuit.answered();
+            if self.circuit.answered(true) {
+                self.watch.forget_answers();
+            }
+            if let Some(destination) = self.first_attempt(at) {
+                self.watch.answered(destination, false);
+                self.furthest = self.furthest.max(Some(at));
+            }
             self.answered(at);
         }
     }
@@ -33,14 +40,17 @@ impl Lane {
         match failure.class {
             FailureClass::Unavailable => self.circuit.fail(now, failure, &mut self.jitter),
             FailureClass::Unknown => {
+                self.unknown += 1;
                 self.lost_answer(at, &failure);
                 self.circuit.fail(now, failure, &mut self.jitter);
             }
             FailureClass::Retryable | FailureClass::Permanent => {
-                self.circuit.answered();
-                if let Some(entry) = self.window.entry_mut(at) {
-                    let worse = entry.failure.take().filter(|it| it.class == FailureClass::Permanent);
-                    entry.failure = worse.or_else(|| Some(Box::new(failure)));
+                self.circuit.answered(false);
+                if self.is_stormy(now, at, &failure) {
+                    self.forgive(at);
+                    self.circuit.fail(now, failure, &mut self.jitter);
+                } else {
+                    self.note_failure(at, failure);
                 }
             }
         }
@@ -54,6 +64,20 @@ impl Lane {
         }
         self.in_flight -= 1;
         Some(EventAt { batch, event: found.event_of(message)? })
+    }
+
+    /// Notes a failure of the event's own. While other messages of it are unanswered its key is held already:
+    /// nothing behind it may be sent from here on.
+    fn note_failure(&mut self, at: EventAt, failure: Failure) {
+        let is_retry = self.window.is_retry(at.batch);
+        let Some(entry) = self.window.entry_mut(at) else { return };
+        let worse = entry.failure.take().filter(|it| it.class == FailureClass::Permanent);
+        entry.failure = worse.or_else(|| Some(Box::new(failure)));
+        if entry.in_flight > 0 && !is_retry && !entry.holds_key {
+            entry.holds_key = true;
+            let key = entry.key;
+            self.keys.hold(key);
+        }
     }
 
     /// Counts lost answers of one event. Where the sink keeps prefixes they say nothing of the event: all that
@@ -93,7 +117,8 @@ impl Lane {
         }
     }
 
-    pub(super) fn admit(&mut self, id: BatchId, done: &[EventAt]) {
+    pub(super) fn admit(&mut self, now: Time, id: BatchId, done: &[EventAt]) {
+        self.watch_plans(now, id);
         let events = self.window.get(id).map_or(0, |batch| batch.events.len());
         let mut done = done.iter().peekable();
         for event in 0..u32::try_from(events).unwrap_or(u32::MAX) {
@@ -128,18 +153,18 @@ impl Lane {
 
     /// Hands the next ready messages to the sink.
     pub(super) fn dispatch(&mut self) -> Option<Command> {
-        if !self.circuit.is_closed() || !self.may_send() {
+        if !self.circuit.is_closed() {
             return None;
         }
         self.sort_ready()?;
         let mut messages = Vec::new();
         let mut batch = None;
         while messages.len() < SEND_CHUNK && self.in_flight < self.config.in_flight {
-            let Some(at) = self.ready.front().copied() else { break };
+            let Some((index, at)) = self.next_ready() else { break };
             if batch.is_some_and(|it| it != at.batch) {
                 break;
             }
-            self.ready.pop_front();
+            self.ready.remove(index);
             if self.settle_without_sending(at) {
                 continue;
             }
@@ -150,9 +175,18 @@ impl Lane {
         batch.filter(|_| !messages.is_empty()).map(|batch| Command::Send { batch, messages })
     }
 
+    /// The next event to send. Once the lane stops, only one that stands before something acknowledged: without it
+    /// that could not be settled and would be sent again.
+    fn next_ready(&self) -> Option<(usize, EventAt)> {
+        let sends = |at: &EventAt| {
+            self.may_send() || self.furthest.is_some_and(|it| *at <= it) && !self.window.is_retry(at.batch)
+        };
+        self.ready.iter().copied().enumerate().find(|(_, at)| sends(at))
+    }
+
     /// Restores outbox order after an outage. Where order rests on the order of sending, that has to wait until
     /// nothing sent earlier can still arrive.
-    fn sort_ready(&mut self) -> Option<()> {
+    pub(super) fn sort_ready(&mut self) -> Option<()> {
         if self.ready_unsorted {
             if self.config.ordered_prefix && self.in_flight > 0 {
                 return None;
@@ -163,43 +197,7 @@ impl Lane {
         Some(())
     }
 
-    /// Sends one message to find out whether the outage is over.
-    pub(super) fn probe(&mut self, now: Time) -> Option<Command> {
-        let outage = self.circuit.outage()?;
-        if outage.probing || now < outage.probe_at || self.in_flight > 0 || !self.may_send() {
-            return None;
-        }
-        // Another event each time where order allows it: one event that breaks the receiver must not keep the
-        // lane closed.
-        let turn = if self.config.ordered_prefix { 0 } else { outage.probes as usize };
-        self.sort_ready()?;
-        while !self.ready.is_empty() {
-            let at = self.ready.remove(turn % self.ready.len())?;
-            if self.settle_without_sending(at) {
-                continue;
-            }
-            let mut messages = Vec::new();
-            self.launch(at, 1, &mut messages);
-            if let Some(message) = messages.pop() {
-                self.circuit.start_probe();
-                return Some(Command::Probe { batch: at.batch, message });
-            }
-        }
-        self.circuit.start_probe();
-        Some(Command::Reopen)
-    }
-
-    /// Notes that the sink opened, in answer to [`Command::Reopen`].
-    pub fn sink_opened(&mut self) {
-        self.circuit.answered();
-    }
-
-    /// Notes that the sink can't be opened, at the start or in answer to [`Command::Reopen`].
-    pub fn sink_failed(&mut self, now: Time, failure: Failure) {
-        self.circuit.fail(now, failure, &mut self.jitter);
-    }
-
-    fn launch(&mut self, at: EventAt, limit: u32, messages: &mut Vec<u32>) {
+    pub(super) fn launch(&mut self, at: EventAt, limit: u32, messages: &mut Vec<u32>) {
         if let Some(batch) = self.window.get_mut(at.batch) {
             self.in_flight += batch.launch(at.event, limit, messages) as usize;
         }
@@ -229,25 +227,50 @@ impl Lane {
     /// Ends an attempt that failed by the event's own fault.
     fn fail_event(&mut self, at: EventAt) {
         let is_retry = self.window.is_retry(at.batch);
-        let (config, skips_dead) = (self.config, self.skips_dead());
         let Some(batch) = self.window.get_mut(at.batch) else { return };
         let delivered = batch.delivered(at.event);
         let Some(entry) = batch.events.get_mut(at.event as usize) else { return };
         let Some(failure) = entry.failure.as_deref().cloned() else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        let state = verdict(&config, entry.attempts, &failure, &mut self.jitter);
-        let (key, attempts) = (entry.key, entry.attempts);
-        entry.state = State::Held(state);
+        let mut state = verdict(&self.config, entry.attempts, &failure, &mut self.jitter);
+        let (key, attempts, bytes) = (entry.key, entry.attempts, u64::from(entry.bytes));
+        let holds_key = std::mem::take(&mut entry.holds_key);
+        if is_retry && state == HeldState::Dead {
+            state = self.bury(key, bytes);
+        }
+        if let Some(entry) = self.window.entry_mut(at) {
+            entry.state = State::Held(state);
+        }
         if is_retry {
             let result = RetryResult::Held { state, attempts, failure, delivered };
             self.ledger.pending.retried.push(RetriedPlan { at, result });
             self.pass_key_on(key);
-        } else if state == HeldState::Dead && skips_dead {
+        } else if state == HeldState::Dead && self.skips_dead() {
+            if holds_key {
+                self.keys.let_go(key);
+            }
             self.pass_key_on(key);
         } else {
-            self.keys.hold(key, 1);
+            if !holds_key {
+                self.keys.hold(key);
+            }
             self.hold_back_waiting(key);
         }
+    }
+
+    /// Makes a dead letter of a parked event, and of what waits behind it where its key is parked as a whole.
+    /// Without room for them it stays parked, for the longest pause.
+    fn bury(&mut self, key: KeyId, bytes: u64) -> HeldState {
+        let parks_key = self.config.on_dead == OnDead::ParkKey;
+        let with = if parks_key { self.keys.waiting(key).saturating_sub(1) } else { 0 };
+        if !self.tally.has_room_for_dead() {
+            return HeldState::Parked { after: self.config.retry.max };
+        }
+        self.tally.die(bytes, with);
+        if !self.skips_dead() {
+            self.keys.note_dead(key, parks_key);
+        }
+        HeldState::Dead
     }
 
     /// Blocks what waits behind an event that is held now; retries in the queue keep their turn.
@@ -264,7 +287,7 @@ impl Lane {
     fn block(&mut self, at: EventAt, key: KeyId) {
         if let Some(entry) = self.window.entry_mut(at) {
             entry.state = State::Held(HeldState::Blocked);
-            self.keys.hold(key, 1);
+            self.keys.hold(key);
         }
     }
 
@@ -273,6 +296,8 @@ impl Lane {
             entry.state = state;
         }
         if self.window.is_retry(at.batch) {
+            let bytes = self.window.entry_mut(at).map_or(0, |entry| entry.bytes);
+            self.tally.leave(u64::from(bytes));
             self.ledger.pending.retried.push(RetriedPlan { at, result: RetryResult::Done });
             match state {
                 State::Delivered => self.ledger.pending.delivered += 1,

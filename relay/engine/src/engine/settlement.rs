@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 
 use super::command::{HeldPlan, HeldState, Progress, SettlePlan};
+use super::config::OnDead;
+use super::keys::Keys;
+use super::limits::{HeldKind, Tally};
 use super::plan::{BatchId, EventAt};
-use super::window::{Batch, State, Window};
+use super::window::{Batch, Entry, State, Window};
 use crate::clock::Time;
 use crate::event::KeyId;
+use crate::outcome::{Failure, FailureClass};
 
 /// The prefix of the outbox that is done, and what waits to be recorded.
 #[derive(Debug, Default)]
@@ -21,8 +25,19 @@ pub(super) struct Ledger {
     last: Time,
     /// Events of retry batches that have no result yet.
     open_retries: HashMap<BatchId, usize>,
-    /// Held events per key that are recorded, or will be with `pending`.
-    recorded: HashMap<KeyId, u64>,
+}
+
+/// What decides how held events are recorded.
+pub(super) struct Rules<'l> {
+    pub(super) keys: &'l mut Keys,
+    pub(super) tally: &'l mut Tally,
+    pub(super) on_dead: OnDead,
+}
+
+/// What an event dies of that dies with its key, under [`OnDead::ParkKey`].
+#[must_use]
+pub fn with_its_key() -> Failure {
+    Failure::new(FailureClass::Permanent, "E601", "an earlier event of its key is a dead letter")
 }
 
 /// A settlement on its way to the store, reduced to what the lane needs when it is durable.
@@ -39,29 +54,30 @@ pub(super) struct Recording {
 }
 
 impl Ledger {
-    pub(super) fn starting_with(recorded: HashMap<KeyId, u64>, now: Time) -> Self {
-        Self { recorded, last: now, ..Self::default() }
+    pub(super) fn starting(now: Time) -> Self {
+        Self { last: now, ..Self::default() }
     }
 
-    /// Moves over events that are complete, noting held ones in outbox order.
-    pub(super) fn advance(&mut self, window: &Window, skip_dead: bool) {
+    /// Moves over events that are complete, noting held ones in outbox order, as long as there is room for those.
+    pub(super) fn advance(&mut self, window: &Window, mut rules: Rules<'_>) {
+        rules.tally.look_again();
         let mut behind = self.passed.map(|at| at.batch);
         if let Some(at) = self.passed
             && let Some(batch) = window.get(at.batch)
-            && !self.advance_in(batch, at.event as usize + 1, skip_dead)
+            && !self.advance_in(batch, at.event as usize + 1, &mut rules)
         {
             return;
         }
         while let Some(batch) = window.next_outbox(behind) {
             behind = Some(batch.id);
-            if !self.advance_in(batch, 0, skip_dead) {
+            if !self.advance_in(batch, 0, &mut rules) {
                 return;
             }
         }
     }
 
     /// Moves on within one batch; returns whether its end was reached.
-    fn advance_in(&mut self, batch: &Batch, first: usize, skip_dead: bool) -> bool {
+    fn advance_in(&mut self, batch: &Batch, first: usize, rules: &mut Rules<'_>) -> bool {
         for (index, entry) in batch.events.iter().enumerate().skip(first) {
             let at = EventAt { batch: batch.id, event: u32::try_from(index).unwrap_or(u32::MAX) };
             match entry.state {
@@ -69,46 +85,16 @@ impl Ledger {
                 State::Delivered => self.pending.delivered += 1,
                 State::Discarded => self.pending.discarded += 1,
                 State::Held(state) => {
-                    let state = self.behind_recorded(entry.key, state, skip_dead);
-                    self.pending.held.push(HeldPlan {
-                        at,
-                        state,
-                        attempts: entry.attempts,
-                        failure: entry.failure.as_deref().cloned(),
-                        delivered: batch.delivered(at.event),
-                    });
+                    let Some((state, failure)) = rules.record(entry, state) else { return false };
+                    let delivered = batch.delivered(at.event);
+                    let attempts = entry.attempts;
+                    self.pending.held.push(HeldPlan { at, state, attempts, failure, delivered });
                 }
             }
             self.passed = Some(at);
             self.pending.progress = Some(Progress { through: at });
         }
         true
-    }
-
-    /// A parked event behind another held one of its key is blocked: a key has one retry at a time.
-    fn behind_recorded(&mut self, key: KeyId, state: HeldState, skip_dead: bool) -> HeldState {
-        if skip_dead && state == HeldState::Dead {
-            return state;
-        }
-        let recorded = self.recorded.entry(key).or_default();
-        *recorded += 1;
-        match state {
-            HeldState::Parked { .. } if *recorded > 1 => HeldState::Blocked,
-            state => state,
-        }
-    }
-
-    pub(super) fn record_again(&mut self, key: KeyId) {
-        *self.recorded.entry(key).or_default() += 1;
-    }
-
-    pub(super) fn forget(&mut self, key: KeyId) {
-        if let Some(recorded) = self.recorded.get_mut(&key) {
-            *recorded = recorded.saturating_sub(1);
-            if *recorded == 0 {
-                self.recorded.remove(&key);
-            }
-        }
     }
 
     pub(super) fn expect_retries(&mut self, batch: BatchId, events: usize) {
@@ -161,5 +147,37 @@ impl Ledger {
                 true
             }
         }
+    }
+}
+
+impl Rules<'_> {
+    /// How an event of the window is recorded, now that it is its turn; `None` while there is no room for it.
+    ///
+    /// A parked event behind another held one of its key is blocked: a key has one retry at a time. Behind a dead
+    /// letter of a key that is parked as a whole it is dead.
+    fn record(&mut self, entry: &Entry, state: HeldState) -> Option<(HeldState, Option<Failure>)> {
+        let key = entry.key;
+        let own = entry.failure.as_deref().cloned();
+        let counted = state != HeldState::Dead || self.on_dead != OnDead::SkipAfterDeadLetter;
+        let (state, failure) = match state {
+            HeldState::Parked { .. } | HeldState::Blocked
+                if self.on_dead == OnDead::ParkKey && self.keys.has_dead(key) =>
+            {
+                (HeldState::Dead, own.or_else(|| Some(with_its_key())))
+            }
+            HeldState::Parked { .. } if self.keys.is_recorded(key) => (HeldState::Blocked, own),
+            state => (state, own),
+        };
+        let kind = if state == HeldState::Dead { HeldKind::Dead } else { HeldKind::Parked };
+        if !self.tally.admit(kind, u64::from(entry.bytes)) {
+            return None;
+        }
+        if counted {
+            self.keys.record(key);
+            if state == HeldState::Dead {
+                self.keys.note_dead(key, false);
+            }
+        }
+        Some((state, failure))
     }
 }

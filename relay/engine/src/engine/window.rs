@@ -12,6 +12,7 @@ use crate::outcome::Failure;
 pub(super) struct Entry {
     pub(super) key: KeyId,
     pub(super) bytes: u32,
+    pub(super) destination: u32,
     first_message: u32,
     messages: u32,
     /// Messages handed to the sink and not answered.
@@ -22,6 +23,8 @@ pub(super) struct Entry {
     pub(super) lost_answers: u32,
     pub(super) lost_since: u64,
     pub(super) state: State,
+    /// It failed and holds its key back, while other messages of it are unanswered.
+    pub(super) holds_key: bool,
     /// The worst failure of this attempt so far, or the one it came with.
     pub(super) failure: Option<Box<Failure>>,
 }
@@ -36,10 +39,11 @@ pub(super) enum State {
 }
 
 impl Entry {
-    pub(super) fn new(key: KeyId, bytes: u32, attempts: u32) -> Self {
+    pub(super) fn new(key: KeyId, bytes: u32, destination: u32, attempts: u32) -> Self {
         Self {
             key,
             bytes,
+            destination,
             first_message: 0,
             messages: 0,
             in_flight: 0,
@@ -47,6 +51,7 @@ impl Entry {
             lost_answers: 0,
             lost_since: 0,
             state: State::Open,
+            holds_key: false,
             failure: None,
         }
     }
@@ -131,6 +136,12 @@ impl Batch {
             }
             _ => false,
         }
+    }
+
+    /// Whether every event is done and none is left for the side table. Looks from the end, where what is not
+    /// done mostly is.
+    pub(super) fn is_spent(&self) -> bool {
+        self.events.iter().rev().all(|entry| matches!(entry.state, State::Delivered | State::Discarded))
     }
 
     pub(super) fn has_unsent(&self, event: u32) -> bool {

@@ -1,563 +1,387 @@
-//! A model outbox, sink and store around the real lane.
+//! The world around the relays: time, the network, and one small step at a time.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use relay_engine::clock::Time;
-use relay_engine::engine::{
-    BatchId, Command, HeldState, Lane, LaneConfig, OnDead, Plan, PlannedEvent, RetryEvent, RetryPolicy,
-    RetryResult, SettlePlan,
-};
-use relay_engine::event::KeyId;
+use relay_engine::engine::{Amount, Cause, HELD_LIMITS, HeldLimits, LaneConfig, RetryPolicy, StormLimit};
 use relay_engine::outcome::{Failure, FailureClass};
 
-use crate::checker::Observed;
+use crate::case::{Case, Fault};
+use crate::checker::{Checked, Checker, Violation, broken};
+use crate::outbox::{EVENT_BYTES, Outbox};
+use crate::planted::Planted;
+use crate::random::Random;
+use crate::relay::{Relay, Write};
+use crate::sink::{Answer, Flight, Sink};
+use crate::store::{Lease, Request, State, Store};
 
-const EVENTS: usize = 60;
-const KEYS: u64 = 5;
-const ATTEMPTS: u32 = 3;
-const STEPS: usize = 6_000;
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Faults {
-    pub(crate) ordered_prefix: bool,
-    pub(crate) on_dead: OnDead,
-    pub(crate) outages: bool,
-    pub(crate) lost_answers: bool,
-    pub(crate) crashes: bool,
-    pub(crate) poison: bool,
-}
-
-/// A bug planted between the engine and the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mutation {
-    None,
-    SettleBeforeAcknowledgement,
-    ForgetHeld,
-    ChargeOutage,
-    IgnoreHeldKeys,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nature {
-    Good,
-    /// Fails this many times, then passes.
-    Flaky(u32),
-    /// Always fails by its own fault.
-    Poison,
-    /// Discarded by a plugin.
-    Discarded,
-    /// Its plugin rejects it.
-    Rejected,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Row {
-    Parked(Time),
-    Blocked,
-    Dead,
-}
-
-#[derive(Debug, Clone)]
-struct HeldRow {
-    state: Row,
-    attempts: u32,
-    /// Faults of the event itself that the model has seen, to compare with `attempts`.
-    messages: u32,
-    delivered: Vec<u32>,
-}
-
-#[derive(Debug)]
-struct Store {
-    settled: usize,
-    held: BTreeMap<usize, HeldRow>,
-    done: u64,
-}
-
-struct InFlight {
-    batch: BatchId,
-    message: u32,
-    event: usize,
-    slot: u32,
-}
+/// Attempts an event gets.
+pub(crate) const ATTEMPTS: u32 = 3;
+/// Results that make a storm.
+pub(crate) const STORM_OF: u32 = 8;
+/// Room for parked events and for dead letters, where there are limits.
+pub(crate) const PARKED: u64 = 6;
+pub(crate) const DEAD: u64 = 4;
+/// Steps with faults; then the world heals.
+const FAULT_STEPS: usize = 500;
+/// Steps after which a lane that has not come to rest never will.
+const STEPS: usize = 8_000;
 
 pub(crate) struct World {
-    faults: Faults,
-    mutation: Mutation,
-    random: u64,
-    now: Time,
-    nature: Vec<Nature>,
-    key: Vec<u64>,
-    messages: Vec<u32>,
-    own_faults: Vec<u32>,
-    read: usize,
-    store: Store,
-    observed: Observed,
-    slots_stored: HashMap<(usize, u32), u32>,
-    lane: Lane,
-    next_batch: BatchId,
-    batches: HashMap<BatchId, Vec<(usize, u32)>>,
-    events_of: HashMap<BatchId, Vec<usize>>,
-    in_flight: Vec<InFlight>,
-    settling: Option<SettlePlan>,
-    sink_up: bool,
-    healing: bool,
-    trace: bool,
+    pub(crate) case: Case,
+    pub(crate) planted: Planted,
+    pub(crate) random: Random,
+    pub(crate) step: usize,
+    healed: bool,
+    pub(crate) storms_off: bool,
+    pub(crate) now: u64,
+    /// How far the store's clock is ahead of the world's.
+    pub(crate) store_clock: u64,
+    pub(crate) budget: u32,
+    pub(crate) outbox: Outbox,
+    pub(crate) store: Store,
+    /// The store fails the next call that comes back.
+    pub(crate) store_fails: bool,
+    /// Writes of relays that died, which may still take effect.
+    pub(crate) orphans: Vec<(Lease, Write)>,
+    pub(crate) sink: Sink,
+    pub(crate) relays: Vec<Relay>,
+    pub(crate) sessions: u64,
+    pub(crate) checker: Checker,
+    trace: Option<Vec<String>>,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, faults: Faults, mutation: Mutation) -> Self {
-        let mut world = Self {
-            faults,
-            mutation,
-            random: seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x9e37_79b9,
-            now: Time(1_000_000),
-            nature: Vec::new(),
-            key: Vec::new(),
-            messages: Vec::new(),
-            own_faults: vec![0; EVENTS],
-            read: 0,
-            store: Store { settled: 0, held: BTreeMap::new(), done: 0 },
-            observed: Observed::default(),
-            slots_stored: HashMap::new(),
-            lane: Lane::new(config(faults), &[], seed, 1, Time(1_000_000)),
-            next_batch: 1,
-            batches: HashMap::new(),
-            events_of: HashMap::new(),
-            in_flight: Vec::new(),
-            settling: None,
-            sink_up: true,
-            healing: false,
-            trace: std::env::var("RELAY_SEED").is_ok(),
-        };
-        for _ in 0..EVENTS {
-            let key = world.below(KEYS);
-            let messages = 1 + u32::try_from(world.below(6) / 5).unwrap();
-            let nature = world.draw_nature();
-            world.key.push(key);
-            world.messages.push(messages);
-            world.nature.push(nature);
+    pub(crate) fn new(case: Case, planted: Planted, traced: bool) -> Self {
+        let relay = |_| Relay { clock: 0, frozen_until: 0, session: None, next_batch: 1 };
+        Self {
+            planted,
+            random: Random::new(case.seed.rotate_left(17)),
+            step: 0,
+            healed: false,
+            storms_off: false,
+            now: 1_000_000,
+            store_clock: 3_600_000_000,
+            budget: case.budget,
+            outbox: Outbox::new(&case),
+            store: Store::new(case.on_dead, planted),
+            store_fails: false,
+            orphans: Vec::new(),
+            sink: Sink::new(),
+            relays: (0..case.relays).map(relay).collect(),
+            sessions: 0,
+            checker: Checker::new(case.on_dead),
+            trace: traced.then(Vec::new),
+            case,
         }
-        world
     }
 
-    pub(crate) fn run(mut self) -> Result<(), String> {
-        for step in 0..STEPS {
-            self.healing = step > STEPS / 2;
-            if self.healing {
-                self.sink_up = true;
-            }
-            self.step()?;
-            self.drain_commands()?;
-            self.check_held()?;
-            if self.healing && self.is_finished() {
-                return self.check_end();
-            }
+    /// Runs to the end or to the first broken promise; returns the trace with it.
+    pub(crate) fn run(mut self) -> (Checked, Vec<String>) {
+        let checked = self.run_steps();
+        if let Err(violation) = &checked {
+            self.note(|_| format!("BROKEN {}: {}", violation.promise, violation.what));
         }
-        Err(format!(
-            "liveness: settled {} of {EVENTS}, held {:?}, in flight {}, {:?}",
-            self.store.settled,
-            self.store.held,
-            self.in_flight.len(),
-            self.lane.status()
-        ))
+        (checked, self.trace.unwrap_or_default())
     }
 
-    fn step(&mut self) -> Result<(), String> {
-        let passed = 1 + self.below(30_000);
-        self.now = Time(self.now.0 + passed);
-        match self.below(20) {
-            0..=4 => self.read_some(),
-            5..=12 => self.answer_some()?,
-            13..=15 => self.finish_settlement(false)?,
-            16 if self.faults.outages && !self.healing => {
-                self.sink_up = !self.sink_up;
-                self.note(|world| format!("sink up: {}", world.sink_up));
+    fn run_steps(&mut self) -> Checked {
+        while self.step < STEPS {
+            self.step += 1;
+            let quiet = self.is_at_rest() && self.random.one_in(10);
+            if !self.healed && (self.step == FAULT_STEPS || quiet) {
+                self.heal();
             }
-            17 if self.faults.crashes && !self.healing && self.below(8) == 0 => self.crash()?,
-            _ => {}
+            self.one_step()?;
+            if self.is_healed() && self.is_at_rest() {
+                let open = self.relays.iter().filter_map(|it| it.session.as_ref()).map(|it| it.open.len());
+                let open = open.sum();
+                self.checker.allow_repeats(open);
+                return self.checker.end(&self.outbox, &self.store);
+            }
+        }
+        broken("I13 liveness", self.describe())
+    }
+
+    fn one_step(&mut self) -> Checked {
+        self.help();
+        let slow = self.random.one_in(20);
+        self.now += self.random.below(if slow { 60_000 } else { 2_000 });
+        self.start_relays();
+        if !self.is_healed() && self.budget > 0 && self.random.one_in(6) {
+            self.inject()?;
+        } else if !self.work()? {
+            self.skip_to_next_timer()?;
+        }
+        for relay in 0..self.relays.len() {
+            if self.wants_attention(relay) {
+                self.drain(relay)?;
+            }
         }
         Ok(())
     }
 
-    fn read_some(&mut self) {
-        if !self.lane.wants_batch() || self.read >= EVENTS {
+    /// Does one thing that is under way; returns whether there was any.
+    fn work(&mut self) -> Result<bool, Violation> {
+        let first = self.random.below(16);
+        for turn in 0..8 {
+            let relay = self.random.index(self.relays.len());
+            let done = match (first + turn) % 8 {
+                0 | 1 => self.receive()?,
+                2 | 3 => self.answer(),
+                4 => self.read(relay),
+                5 => self.finish_write(relay)?,
+                6 => self.finish_fetch(relay)?,
+                _ => self.arrive_late()?,
+            };
+            if done {
+                return Ok(true);
+            }
+        }
+        for relay in 0..self.relays.len() {
+            if self.finish_write(relay)? || self.finish_fetch(relay)? || self.read(relay) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A message reaches the receiver.
+    fn receive(&mut self) -> Result<bool, Violation> {
+        if self.sink.flights.is_empty() {
+            return Ok(false);
+        }
+        let mut index = self.random.index(self.sink.flights.len());
+        if self.keeps_prefixes() {
+            index = self.sink.first_of_connection(index);
+        }
+        let flight = self.sink.flights.remove(index);
+        if !self.sink.is_up(flight.destination) {
+            self.fail_connection(flight, FailureClass::Unavailable);
+            return Ok(true);
+        }
+        let result = self.store_message(flight.event, flight.slot)?;
+        self.note(|_| format!("receiver: {} {}", name(&flight), outcome(&result)));
+        self.sink.answers.push(Answer { flight, result });
+        Ok(true)
+    }
+
+    /// The receiver takes or refuses a message.
+    pub(crate) fn store_message(
+        &mut self,
+        event: usize,
+        slot: u32,
+    ) -> Result<Result<(), Failure>, Violation> {
+        if let Some(failure) = self.outbox.refusal(event) {
+            if self.keeps_prefixes() {
+                let key = self.outbox.events[event].key;
+                let events = &self.outbox.events;
+                let behind = self.sink.on_their_way().filter(|it| events[*it].key == key);
+                self.checker.excuse(event, behind);
+            }
+            return Ok(Err(failure));
+        }
+        self.checker.stored(&self.outbox, event, slot)?;
+        Ok(Ok(()))
+    }
+
+    /// The connection fails under `flight`; where prefixes are kept, all behind it fails with it.
+    pub(crate) fn fail_connection(&mut self, flight: Flight, class: FailureClass) {
+        let behind = if self.keeps_prefixes() { self.sink.cut_connection(&flight) } else { Vec::new() };
+        for (index, flight) in std::iter::once(flight).chain(behind).enumerate() {
+            let class = if index > 0 { FailureClass::Unknown } else { class };
+            self.note(|_| format!("network: {} fails, {class:?}", name(&flight)));
+            self.lose(flight, class);
+        }
+    }
+
+    /// Nobody learns what became of `flight`, or that it is away.
+    pub(crate) fn lose(&mut self, flight: Flight, class: FailureClass) {
+        if class == FailureClass::Unknown {
+            self.outbox.events[flight.event].lost += 1;
+            self.checker.allow_repeats(1);
+        }
+        let result = Err(Failure::new(class, "S200", "away"));
+        self.sink.answers.push(Answer { flight, result });
+    }
+
+    /// A message that nobody waits for any more arrives.
+    fn arrive_late(&mut self) -> Result<bool, Violation> {
+        if self.sink.late.is_empty() {
+            return Ok(false);
+        }
+        let index = self.random.index(self.sink.late.len());
+        let cut_off = self.random.one_in(4);
+        let flight = if cut_off { None } else { self.sink.late[index].pop_front() };
+        let Some(flight) = flight.filter(|it| self.sink.is_up(it.destination)) else {
+            self.sink.late.swap_remove(index);
+            return Ok(true);
+        };
+        let result = self.store_message(flight.event, flight.slot)?;
+        self.note(|_| format!("receiver: {} {}, late", name(&flight), outcome(&result)));
+        Ok(true)
+    }
+
+    /// Nothing is under way: time passes until a timer of some relay.
+    fn skip_to_next_timer(&mut self) -> Checked {
+        if (0..self.relays.len()).any(|it| self.wants_attention(it)) {
+            return Ok(());
+        }
+        let now = self.now;
+        let timers = self.relays.iter().filter(|it| it.frozen_until <= self.step).filter_map(|relay| {
+            let wakes = relay.session.as_ref()?.lane.wakes_at()?;
+            Some(wakes.0.saturating_sub(relay.clock).max(now))
+        });
+        match timers.min() {
+            Some(at) => self.now = at,
+            None if self.is_healed() && self.owner().is_some() && !self.is_at_rest() => {
+                return broken("I13 liveness", format!("nothing will ever happen: {}", self.describe()));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// All faults pass; what is under way ends as it would have.
+    fn heal(&mut self) {
+        self.healed = true;
+        self.note(|_| "the world heals".to_owned());
+        self.sink.up = true;
+        self.sink.destinations_up.fill(true);
+        self.store_fails = false;
+        // Only a plugin can be what is wrong with a plugin; everything else has to end by itself.
+        let new_generation = self.outbox.broken || !self.outbox.mended;
+        self.outbox.mended = true;
+        self.outbox.broken = false;
+        self.outbox.refusing = false;
+        self.checker.weather_changed();
+        for relay in 0..self.relays.len() {
+            self.relays[relay].frozen_until = 0;
+            if new_generation {
+                self.renew(relay);
+            }
+        }
+    }
+
+    /// What an operator does about a lane that says it needs one: makes room, or lets bad events pass that look like
+    /// a storm.
+    fn help(&mut self) {
+        let Some(owner) = self.owner().filter(|_| self.healed) else { return };
+        let Some(session) = &self.relays[owner].session else { return };
+        let status = session.lane.status();
+        if status.full.is_some() && self.store.requests.is_empty() {
+            let mut dead = self.store.held.values().filter(|row| row.state == State::Dead);
+            if let Some(key) = dead.next().map(|row| row.key) {
+                self.store.requests.push(Request::Drop(key));
+                self.note(|_| format!("operator: drops key {key}, as {:?}", status.full));
+            }
+        }
+        let stormy = status
+            .outage
+            .is_some_and(|it| it.cause != Cause::Sink && (it.probes > 20 || it.cause == Cause::Plugin));
+        if stormy && !self.storms_off {
+            self.storms_off = true;
+            self.end_session(owner, "is started again with storms off");
+        }
+    }
+
+    pub(crate) fn is_healed(&self) -> bool {
+        self.healed
+    }
+
+    /// Whether the lane's owner has nothing left to do.
+    fn is_at_rest(&self) -> bool {
+        let settled = self.store.settled == self.outbox.len()
+            && self.store.next_due().is_none()
+            && self.store.requests.is_empty()
+            && self.orphans.is_empty();
+        let owner = self.owner().and_then(|it| self.relays[it].session.as_ref());
+        settled && owner.is_some_and(|it| it.lane.is_idle() && it.writing.is_none() && !it.halted)
+    }
+
+    /// The relay whose session holds the newest term.
+    pub(crate) fn owner(&self) -> Option<usize> {
+        let owns = |it: &Relay| it.session.as_ref().is_some_and(|it| it.lease.term == self.store.lease.term);
+        self.relays.iter().position(owns)
+    }
+
+    /// Whether the sink keeps prefixes in truth; what the engine is told may be a planted lie.
+    pub(crate) fn keeps_prefixes(&self) -> bool {
+        self.case.ordered_prefix && self.planted != Planted::WrongSinkTrait
+    }
+
+    pub(crate) fn relay_now(&self, relay: usize) -> Time {
+        Time(self.now + self.relays[relay].clock)
+    }
+
+    pub(crate) fn store_now(&self) -> Time {
+        Time(self.now + self.store_clock)
+    }
+
+    pub(crate) fn config(&self) -> LaneConfig {
+        LaneConfig {
+            ordered_prefix: self.case.ordered_prefix,
+            window_events: 16,
+            window_bytes: 1 << 20,
+            in_flight: if self.case.ordered_prefix { usize::MAX } else { 6 },
+            retry: RetryPolicy {
+                first: Duration::from_millis(50),
+                max: Duration::from_millis(400),
+                attempts: ATTEMPTS,
+            },
+            on_dead: self.case.on_dead,
+            settle_every: Duration::from_millis(20),
+            storm: self.storm(),
+            limits: self.limits(),
+        }
+    }
+
+    fn storm(&self) -> Option<StormLimit> {
+        let looked_for = self.has(Fault::Storm) || self.has(Fault::Broken);
+        (looked_for && !self.storms_off && self.planted != Planted::NoStorms)
+            .then_some(StormLimit { percent: 75, last: STORM_OF })
+    }
+
+    fn limits(&self) -> HeldLimits {
+        if !self.has(Fault::Limit) || self.planted == Planted::NoLimits {
+            return HELD_LIMITS;
+        }
+        let bytes = HELD_LIMITS.parked.bytes;
+        // Of parked events the bytes are short, of dead letters the rows.
+        let parked = Amount { rows: HELD_LIMITS.parked.rows, bytes: PARKED * u64::from(EVENT_BYTES) };
+        HeldLimits { parked, dead: Amount { rows: DEAD, bytes } }
+    }
+
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.case.faults.has(fault)
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.trace.is_none() {
             return;
         }
-        let count = (1 + usize::try_from(self.below(8)).unwrap()).min(EVENTS - self.read);
-        let events: Vec<_> = (self.read..self.read + count).collect();
-        self.read += count;
-        let planned = events.iter().map(|event| self.plan(*event)).collect();
-        let id = self.lane.batch(planned);
-        self.note(|_| format!("batch {id}: {events:?}"));
-        self.remember(id, events);
-    }
-
-    fn plan(&self, event: usize) -> PlannedEvent {
-        let plan = match self.nature[event] {
-            Nature::Discarded => Plan::Done,
-            Nature::Rejected => Plan::Fail(Failure::new(FailureClass::Permanent, "P110", "rejected")),
-            _ => Plan::Send { messages: self.messages[event] },
-        };
-        PlannedEvent { key: KeyId(u128::from(self.key[event])), bytes: 10, plan }
-    }
-
-    fn remember(&mut self, id: BatchId, events: Vec<usize>) {
-        self.next_batch = id + 1;
-        let sends = |event: &usize| !matches!(self.nature[*event], Nature::Discarded | Nature::Rejected);
-        let messages = events
-            .iter()
-            .filter(|event| sends(event))
-            .flat_map(|event| (0..self.messages[*event]).map(|slot| (*event, slot)))
-            .collect();
-        self.batches.insert(id, messages);
-        self.events_of.insert(id, events);
-    }
-
-    fn drain_commands(&mut self) -> Result<(), String> {
-        while let Some(command) = self.lane.poll(self.now) {
-            match command {
-                Command::Send { batch, messages } => self.send(batch, &messages)?,
-                Command::Probe { batch, message } => self.send(batch, &[message])?,
-                Command::Settle(plan) => {
-                    self.settling = Some(plan);
-                    if self.mutation == Mutation::SettleBeforeAcknowledgement && self.below(4) == 0 {
-                        self.store.settled = self.read;
-                    }
-                }
-                Command::Reopen if self.sink_up => self.lane.sink_opened(),
-                Command::Reopen => {
-                    let failure = Failure::new(FailureClass::Unavailable, "S200", "down");
-                    self.lane.sink_failed(self.now, failure);
-                }
-                Command::FetchDue { limit } => self.fetch(limit),
-                Command::Halted(reason) => return Err(format!("halted: {reason}")),
-            }
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, batch: BatchId, messages: &[u32]) -> Result<(), String> {
-        self.note(|_| format!("send {batch}: {messages:?}"));
-        for message in messages {
-            let (event, slot) = self.batches[&batch][*message as usize];
-            if !self.faults.ordered_prefix
-                && let Some(other) = self.in_flight.iter().find(|it| self.key[it.event] == self.key[event])
-            {
-                return Err(format!("two of one key in flight: events {} and {event}", other.event));
-            }
-            let blocked = self.store.held.range(..event).any(|(held, row)| {
-                self.key[*held] == self.key[event]
-                    && !(row.state == Row::Dead && self.faults.on_dead == OnDead::SkipAfterDeadLetter)
-            });
-            if blocked && self.faults.on_dead == OnDead::Block {
-                return Err(format!("event {event} sent although an event before it in its key is held"));
-            }
-            self.in_flight.push(InFlight { batch, message: *message, event, slot });
-        }
-        Ok(())
-    }
-
-    /// Answers the oldest, or where the sink keeps no order any, delivery in flight.
-    fn answer_some(&mut self) -> Result<(), String> {
-        for _ in 0..=self.below(6) {
-            if self.in_flight.is_empty() {
-                return Ok(());
-            }
-            let count = u64::try_from(self.in_flight.len()).unwrap();
-            let index =
-                if self.faults.ordered_prefix { 0 } else { usize::try_from(self.below(count)).unwrap() };
-            let flight = self.in_flight.remove(index);
-            self.answer(flight)?;
-            self.drain_commands()?;
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, flight: InFlight) -> Result<(), String> {
-        let InFlight { batch, message, event, slot } = flight;
-        let charge = self.mutation == Mutation::ChargeOutage;
-        let failure = if !self.sink_up {
-            let class = if charge { FailureClass::Retryable } else { FailureClass::Unavailable };
-            Some(Failure::new(class, "S200", "down"))
-        } else if let Some(failure) = self.own_fault(event) {
-            Some(failure)
-        } else {
-            self.accept(event, slot)?;
-            let lost = self.faults.lost_answers && !self.healing && self.below(12) == 0;
-            lost.then(|| Failure::new(FailureClass::Unknown, "S201", "answer lost"))
-        };
-        match failure {
-            None => self.lane.delivered(batch, &[message]),
-            Some(failure) => {
-                // What keeps prefixes fails as a whole: nothing later is stored once an answer is lost.
-                if self.faults.ordered_prefix && failure.class != FailureClass::Retryable {
-                    self.fail_rest(&failure);
-                }
-                self.lane.failed(self.now, batch, message, failure);
-            }
-        }
-        Ok(())
-    }
-
-    fn fail_rest(&mut self, failure: &Failure) {
-        for other in std::mem::take(&mut self.in_flight) {
-            let failure = Failure::new(FailureClass::Unknown, "S201", failure.detail.clone());
-            self.lane.failed(self.now, other.batch, other.message, failure);
+        let line = format!("{:>5} {:>9.3} ms  {}", self.step, self.now as f64 / 1e3, line(self));
+        if let Some(trace) = &mut self.trace {
+            trace.push(line);
         }
     }
 
-    fn own_fault(&mut self, event: usize) -> Option<Failure> {
-        let fails = match self.nature[event] {
-            Nature::Poison => true,
-            Nature::Flaky(times) => self.own_faults[event] < times,
-            _ => false,
-        };
-        fails.then(|| {
-            self.own_faults[event] += 1;
-            Failure::new(FailureClass::Retryable, "S214", "refused")
-        })
-    }
-
-    fn accept(&mut self, event: usize, slot: u32) -> Result<(), String> {
-        *self.slots_stored.entry((event, slot)).or_default() += 1;
-        // Where the sink keeps prefixes several events of a key are in flight: one that fails by itself is
-        // overtaken by those already sent behind it.
-        let key = self.key[event];
-        let overtaken = self.own_faults[event] > 0
-            && (self.faults.ordered_prefix || self.faults.on_dead == OnDead::SkipAfterDeadLetter)
-            || self.faults.ordered_prefix
-                && self.own_faults.iter().zip(&self.key).any(|(n, k)| *n > 0 && *k == key);
-        self.note(|_| format!("stored {event}.{slot}"));
-        if slot == 0 { self.observed.store(key, event, overtaken) } else { Ok(()) }
-    }
-
-    fn fetch(&mut self, limit: usize) {
-        let due: Vec<_> = self
-            .store
-            .held
-            .iter()
-            .filter(|(_, row)| matches!(row.state, Row::Parked(at) if at <= self.now))
-            .map(|(event, _)| *event)
-            .take(limit)
-            .collect();
-        let next = self.store.held.values().filter_map(|row| match row.state {
-            Row::Parked(at) => Some(at - self.now),
-            _ => None,
-        });
-        let next = if due.is_empty() { next.min() } else { None };
-        let events = due
-            .iter()
-            .map(|event| RetryEvent {
-                planned: self.plan(*event),
-                attempts: self.store.held[event].attempts,
-                delivered: self.store.held[event].delivered.clone(),
-            })
-            .collect();
-        let id = self.lane.retry(self.now, events, next);
-        self.note(|_| format!("retry {id}: {due:?}"));
-        self.remember(id, due);
-    }
-
-    fn finish_settlement(&mut self, crashing: bool) -> Result<(), String> {
-        let Some(plan) = self.settling.take() else { return Ok(()) };
-        self.note(|_| format!("settled {plan:?}"));
-        if let Some(progress) = plan.progress {
-            let event = self.events_of[&progress.through.batch][progress.through.event as usize];
-            if event + 1 < self.store.settled && self.mutation == Mutation::None {
-                return Err(format!("progress moved back from {} to {}", self.store.settled, event + 1));
-            }
-            self.store.settled = self.store.settled.max(event + 1);
-        }
-        self.store.done += plan.delivered + plan.discarded;
-        let mut touched = Vec::new();
-        for held in &plan.held {
-            let event = self.events_of[&held.at.batch][held.at.event as usize];
-            touched.push(self.key[event]);
-            if self.mutation == Mutation::ForgetHeld {
-                continue;
-            }
-            let row = self.row(held.state, held.attempts, event, held.at.batch, &held.delivered);
-            self.store.held.entry(event).or_insert(row);
-        }
-        for retried in &plan.retried {
-            let event = self.events_of[&retried.at.batch][retried.at.event as usize];
-            touched.push(self.key[event]);
-            match &retried.result {
-                RetryResult::Done => {
-                    self.store.held.remove(&event);
-                }
-                RetryResult::Held { state, attempts, delivered, .. } => {
-                    let row = self.row(*state, *attempts, event, retried.at.batch, delivered);
-                    self.store.held.insert(event, row);
-                }
-            }
-        }
-        for key in touched {
-            self.promote(key);
-        }
-        if !crashing {
-            self.lane.settled(self.now);
-        }
-        Ok(())
-    }
-
-    fn row(
-        &self,
-        state: HeldState,
-        attempts: u32,
-        event: usize,
-        batch: BatchId,
-        delivered: &[u32],
-    ) -> HeldRow {
-        let state = match state {
-            HeldState::Parked { after } => Row::Parked(self.now + after),
-            HeldState::Blocked => Row::Blocked,
-            HeldState::Dead => Row::Dead,
-        };
-        let delivered = delivered.iter().map(|message| self.batches[&batch][*message as usize].1).collect();
-        HeldRow { state, attempts, messages: self.messages[event], delivered }
-    }
-
-    fn promote(&mut self, key: u64) {
-        let skips = self.faults.on_dead == OnDead::SkipAfterDeadLetter;
-        let now = self.now;
-        let keys = &self.key;
-        let mut rows =
-            self.store.held.iter_mut().filter(|(event, _)| keys[**event] == key).map(|(_, row)| row);
-        if let Some(first) = rows.find(|row| !(skips && row.state == Row::Dead))
-            && first.state == Row::Blocked
-        {
-            first.state = Row::Parked(now);
-        }
-    }
-
-    /// The process dies: a settlement under way may or may not have reached the store.
-    fn crash(&mut self) -> Result<(), String> {
-        self.note(|_| "crash".to_owned());
-        if self.below(2) == 0 {
-            self.finish_settlement(true)?;
-        }
-        self.settling = None;
-        for flight in std::mem::take(&mut self.in_flight) {
-            if self.sink_up && self.below(2) == 0 && self.own_fault(flight.event).is_none() {
-                self.accept(flight.event, flight.slot)?;
-            } else if self.faults.ordered_prefix {
-                break;
-            }
-        }
-        self.read = self.store.settled;
-        let mut held: HashMap<KeyId, u64> = HashMap::new();
-        for (event, row) in &self.store.held {
-            let blocks = row.state != Row::Dead || self.faults.on_dead == OnDead::Block;
-            if blocks && self.mutation != Mutation::IgnoreHeldKeys {
-                *held.entry(KeyId(u128::from(self.key[*event]))).or_default() += 1;
-            }
-        }
-        let held: Vec<_> = held.into_iter().collect();
-        self.lane = Lane::new(config(self.faults), &held, self.random, self.next_batch, self.now);
-        Ok(())
-    }
-
-    fn check_held(&self) -> Result<(), String> {
-        for (event, row) in &self.store.held {
-            if row.attempts > self.own_faults[*event] + u32::from(self.nature[*event] == Nature::Rejected)
-                && !self.faults.lost_answers
-            {
-                let faults = self.own_faults[*event];
-                return Err(format!(
-                    "event {event} was charged {} attempts for {faults} faults",
-                    row.attempts
-                ));
-            }
-            if row.delivered.len() > row.messages as usize {
-                return Err(format!("event {event} has more delivered slots than messages"));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_finished(&self) -> bool {
-        self.store.settled == EVENTS
-            && self.settling.is_none()
-            && self.in_flight.is_empty()
-            && self.store.held.values().all(|row| row.state == Row::Dead || row.state == Row::Blocked)
-            && self.lane.is_idle()
-    }
-
-    /// No loss, and nothing dead or blocked without cause.
-    fn check_end(&self) -> Result<(), String> {
-        for event in 0..EVENTS {
-            let stored = self.observed.holds(event);
-            let held = self.store.held.get(&event);
-            let ok = match self.nature[event] {
-                Nature::Discarded => !stored,
-                Nature::Rejected => !stored && held.is_some(),
-                Nature::Poison => held.is_some(),
-                Nature::Good | Nature::Flaky(_) => {
-                    stored || held.is_some_and(|row| self.is_blocked(event, row))
-                }
-            };
-            let discarded_but_blocked = self.nature[event] == Nature::Discarded;
-            if !ok && !discarded_but_blocked {
-                return Err(format!(
-                    "lost: event {event} ({:?}) stored {stored}, held {held:?}",
-                    self.nature[event]
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn is_blocked(&self, event: usize, row: &HeldRow) -> bool {
-        let behind_dead = self
-            .store
-            .held
-            .range(..event)
-            .any(|(other, row)| self.key[*other] == self.key[event] && row.state == Row::Dead);
-        match row.state {
-            Row::Blocked => behind_dead && self.faults.on_dead == OnDead::Block,
-            Row::Dead => self.own_faults[event] >= ATTEMPTS || self.faults.lost_answers,
-            Row::Parked(_) => false,
-        }
-    }
-
-    fn draw_nature(&mut self) -> Nature {
-        let draw = self.below(40);
-        match draw {
-            0 if self.faults.poison => Nature::Poison,
-            1 | 2 if self.faults.poison => Nature::Flaky(1),
-            3 if self.faults.poison => Nature::Rejected,
-            4 | 5 => Nature::Discarded,
-            _ => Nature::Good,
-        }
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.random =
-            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.random >> 33) % bound
-    }
-
-    fn note(&self, line: impl FnOnce(&Self) -> String) {
-        if self.trace {
-            println!("{:>12} {}", self.now.0, line(self));
-        }
+    fn describe(&self) -> String {
+        let owner = self.owner().and_then(|it| self.relays[it].session.as_ref());
+        format!(
+            "settled {} of {}, held {:?}, {:?}",
+            self.store.settled,
+            self.outbox.len(),
+            self.store.held,
+            owner.map(|it| it.lane.status())
+        )
     }
 }
 
-fn config(faults: Faults) -> LaneConfig {
-    LaneConfig {
-        ordered_prefix: faults.ordered_prefix,
-        window_events: 24,
-        window_bytes: 1 << 20,
-        in_flight: if faults.ordered_prefix { usize::MAX } else { 6 },
-        retry: RetryPolicy {
-            first: Duration::from_millis(50),
-            max: Duration::from_millis(400),
-            attempts: ATTEMPTS,
-        },
-        on_dead: faults.on_dead,
-        settle_every: Duration::from_millis(100),
-    }
+pub(crate) fn name(flight: &Flight) -> String {
+    format!("event {}.{} of relay {} session {}", flight.event, flight.slot, flight.relay, flight.session)
+}
+
+fn outcome(result: &Result<(), Failure>) -> &'static str {
+    if result.is_ok() { "stored" } else { "refused" }
 }

@@ -49,7 +49,10 @@ impl Setup {
         let Self { database, admin_port, .. } = self;
         let [redact, router] = ["redact", "router"].map(|name| self.folder.join(name).with_extension("wasm"));
         format!(
-            r#"[source.shop]
+            r#"[relay]
+cache = "cache"
+
+[source.shop]
 type  = "sqlite"
 path  = {database:?}
 start = "beginning"

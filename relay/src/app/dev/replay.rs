@@ -102,7 +102,7 @@ fn fates(generation: &dyn Generation, events: &[EventRow]) -> Result<Vec<Fate>, 
         plugin.run(&event.source, &batch, &mut answers);
         let Some(answer) = answers.pop() else { continue };
         let detail = match &answer {
-            Answer::Fault(fault) => Some(without_frames(&fault.detail).to_owned()),
+            Answer::Fault(fault) | Answer::Failing(fault) => Some(without_frames(&fault.detail).to_owned()),
             Answer::Verdict(_) => None,
         };
         fates.push(Fate { event: event.clone(), outcome: outcome(&answer, event), detail });

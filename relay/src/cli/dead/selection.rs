@@ -1,7 +1,11 @@
 //! Which dead letters a command means.
 
+use std::time::Duration;
+
 use clap::Args;
 
+use crate::cli::time;
+use crate::config::duration;
 use crate::store::DeadFilter;
 
 /// Which dead letters a command means; all conditions that are given must hold.
@@ -22,13 +26,16 @@ pub(super) struct Selection {
     /// With this code as the last error.
     #[arg(long, value_name = "CODE")]
     pub(super) error: Option<String>,
+    /// Given up on longer ago than this, such as "2h" or "30d", by this machine's clock.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(super) older_than: Option<Duration>,
 }
 
 impl Selection {
     /// Whether it means every dead letter there is.
     pub(super) fn is_everything(&self) -> bool {
         let given = [&self.pipeline, &self.sink, &self.key, &self.error];
-        self.lane.is_none() && given.into_iter().all(Option::is_none)
+        self.lane.is_none() && self.older_than.is_none() && given.into_iter().all(Option::is_none)
     }
 
     pub(super) fn filter(&self, event_id: Option<&str>) -> DeadFilter {
@@ -42,8 +49,15 @@ impl Selection {
             event_id: event_id.map(str::to_owned),
             aggregate_id: self.key.clone(),
             code: self.error.clone(),
+            dead_before: self
+                .older_than
+                .map(|age| time::now().saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX))),
         }
     }
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| "expected a number and a unit: s, min, h or d".to_owned())
 }
 
 fn lane(text: &str) -> Result<(String, String), String> {

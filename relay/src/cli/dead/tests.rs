@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures_util::future::BoxFuture;
-use relay_engine::event::{KeyId, OwnedEvent};
+use relay_engine::event::OwnedEvent;
 use relay_engine::message::{Address, Content, Message};
 
-use super::{list, retry, show};
+use super::asked::Extent;
+use super::{list, show};
 use crate::cli::stores::Stores;
 use crate::cli::{Arguments, Command, block_on};
 use crate::store::{
-    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
-    StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
+    Settlement, Store, StoreError,
 };
 
 /// 2026-11-21T09:20:00Z
@@ -81,13 +82,16 @@ fn a_dead_letter_is_shown_whole_and_its_values_only_on_request() {
 #[test]
 fn the_extent_of_a_retry_counts_each_key_once() {
     let s214: Vec<_> = letters().into_iter().filter(|it| it.code == "S214").collect();
-    let extent = retry::Extent::of(&s214);
+    let extent = Extent::of(&s214);
     assert_eq!(
-        extent.sentence(true),
+        extent.sentence(&DeadAction::Retry, true),
         "3 events of 2 keys would be sent again, in key order; 211 events wait behind them\n"
     );
-    insta::assert_snapshot!("dead_retry", extent.sentence(false));
-    assert_eq!(retry::Extent::of(&[]).sentence(false), "no dead letter matches; nothing to send again\n");
+    insta::assert_snapshot!("dead_retry", extent.sentence(&DeadAction::Retry, false));
+    insta::assert_snapshot!("dead_drop", extent.sentence(&DeadAction::Drop, false));
+    insta::assert_snapshot!("dead_transform", extent.sentence(&DeadAction::Rerun, true));
+    let nothing = Extent::of(&[]).sentence(&DeadAction::Drop, false);
+    assert_eq!(nothing, "no dead letter matches; nothing to drop\n");
 }
 
 #[test]
@@ -99,15 +103,41 @@ fn a_dry_run_asks_for_nothing_and_a_retry_asks_once() {
         let Command::Dead(super::Command::Retry(arguments)) = parsed.command else { panic!("not a retry") };
         arguments
     };
-    let tell = |line| block_on(retry::retry(&stores, &arguments(line))).unwrap();
+    let tell = |line| {
+        let arguments = arguments(line);
+        let (filter, action) = (arguments.choice.filter().unwrap(), arguments.action());
+        block_on(arguments.choice.telling().ask_stores(&stores, &filter, &action)).unwrap()
+    };
     let dry = tell("relay dead retry --error S214 --lane orders/billing --dry-run");
     assert!(dry.starts_with("3 events of 2 keys would be sent again"), "{dry}");
     assert!(store.asked.lock().unwrap().is_empty());
     assert!(tell("relay dead retry --error S214").starts_with("3 events of 2 keys will be sent again"));
     let asked = store.asked.lock().unwrap().clone();
-    assert_eq!(asked, [DeadFilter { code: Some("S214".to_owned()), ..DeadFilter::default() }]);
+    let s214 = DeadFilter { code: Some("S214".to_owned()), ..DeadFilter::default() };
+    assert_eq!(asked, [(s214, DeadAction::Retry)]);
     assert!(tell("relay dead retry --id nothing").starts_with("no dead letter matches"));
     assert_eq!(store.asked.lock().unwrap().len(), 1);
+    assert!(tell("relay dead retry --all --transform").contains("transformed anew"));
+    assert_eq!(store.asked.lock().unwrap()[1].1, DeadAction::Rerun);
+}
+
+#[test]
+fn a_command_that_names_no_letters_is_refused_and_an_age_needs_its_unit() {
+    let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+    let Command::Dead(super::Command::Retry(bare)) = parse("relay dead retry").unwrap().command else {
+        panic!("not a retry")
+    };
+    assert!(bare.choice.filter().is_err());
+    let Command::Dead(super::Command::Retry(old)) =
+        parse("relay dead retry --older-than 2h").unwrap().command
+    else {
+        panic!("not a retry")
+    };
+    let before = old.choice.filter().unwrap().dead_before.unwrap();
+    let age = Duration::from_micros(crate::cli::time::now() - before).as_secs();
+    assert!((7_200..7_300).contains(&age), "{age} s");
+    assert!(parse("relay dead drop --older-than 2").is_err());
+    assert!(parse("relay dead drop --all --error S214").is_err());
 }
 
 #[test]
@@ -121,7 +151,7 @@ fn more_dead_letters_than_a_page_are_all_counted() {
 /// A store that has dead letters and nothing else.
 struct DeadOnly {
     letters: Vec<DeadLetter>,
-    asked: Mutex<Vec<DeadFilter>>,
+    asked: Mutex<Vec<(DeadFilter, DeadAction)>>,
 }
 
 impl DeadOnly {
@@ -148,7 +178,21 @@ impl Store for DeadOnly {
         not_here()
     }
 
-    fn acquire<'a>(&'a self, _: &'a LaneId, _: &'a str) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
+    fn acquire<'a>(&'a self, _: &'a LaneId, _: &'a Claim) -> BoxFuture<'a, Result<Acquired, StoreError>> {
+        not_here()
+    }
+
+    fn renew<'a>(
+        &'a self,
+        _: &'a LaneId,
+        _: i64,
+        _: Duration,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        not_here()
+    }
+
+    fn release<'a>(&'a self, _: &'a LaneId, _: i64) -> BoxFuture<'a, Result<(), StoreError>> {
         not_here()
     }
 
@@ -173,7 +217,7 @@ impl Store for DeadOnly {
         &'a self,
         _: &'a LaneId,
         _: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         not_here()
     }
 
@@ -191,8 +235,12 @@ impl Store for DeadOnly {
         Box::pin(async move { Ok(page) })
     }
 
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
-        self.asked.lock().unwrap().push(filter.clone());
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.asked.lock().unwrap().push((filter.clone(), action.clone()));
         let count = self.matching(filter).len() as u64;
         Box::pin(async move { Ok(count) })
     }

@@ -37,7 +37,11 @@ fn a_wrong_value_is_found_where_it_stands() {
         ("on_dead = \"${NOT_SET}\"", "C009", 11, "pipeline.orders.on_dead"),
         ("on_dead = \"${NOT SET}\"", "C010", 11, "pipeline.orders.on_dead"),
         ("on_dead = \"blok\"", "C013", 11, "pipeline.orders.on_dead"),
-        ("on_dead = \"park_key\"", "C027", 11, "pipeline.orders.on_dead"),
+        ("storm = \"of\"", "C013", 9, "pipeline.orders.storm"),
+        ("storm = { percent = 0 }", "C006", 21, "pipeline.orders.storm.percent"),
+        ("storm = { last = 129 }", "C006", 18, "pipeline.orders.storm.last"),
+        ("held = { dead = 0 }", "C006", 17, "pipeline.orders.held.dead"),
+        ("held = { parked_bytes = \"1 KiB\" }", "C006", 25, "pipeline.orders.held.parked_bytes"),
         ("route = { out = \"{key}\" }", "C018", 17, "pipeline.orders.route.out"),
         ("route = { out = \"{\" }", "C018", 17, "pipeline.orders.route.out"),
         ("route = { other = \"x\" }", "C024", 11, "pipeline.orders.route.other"),
@@ -177,7 +181,7 @@ fn what_is_close_is_suggested() {
     let allowed = |text: &str| read(text).unwrap_err()[0].allowed.clone();
     let kafak = with("").replace("stdout", "kafak");
     assert_eq!(allowed(&kafak), "allowed: http, kafka, nats, stdout; did you mean \"kafka\"?");
-    assert_eq!(allowed(&with("on_dead = \"anything\"")), "allowed: block, skip_after_dead_letter");
+    assert_eq!(allowed(&with("on_dead = \"anything\"")), "allowed: block, park_key, skip_after_dead_letter");
 }
 
 #[test]
@@ -220,6 +224,8 @@ fn every_key_is_documented() {
     let documented = include_str!("../../../docs/configuration.md");
     let postgres = POSTGRES.replace("[source.shop]\n", "[source.shop]\nx = 1\ncolumns = { x = 1 }\n");
     let rest = "x = 1\nplugins = [\"p\"]\nretry = { x = 1 }\nbatch = { x = 1 }\nwindow = { x = 1 }
+storm = { x = 1 }
+held = { x = 1 }
         [source.file]\ntype = \"sqlite\"\npath = \"a\"\nstart = \"now\"\nx = 1
         [sink.k]\ntype = \"kafka\"\nbrokers = [\"a:1\"]\nx = 1
         [sink.n]\ntype = \"nats\"\nservers = [\"nats://a\"]\nx = 1
@@ -227,7 +233,7 @@ fn every_key_is_documented() {
         [plugin.p]\ncomponent = \"a\"\nlimits = { x = 1 }\nx = 1
         [admin]\nx = 1";
     let found = read(&format!("{postgres}{STDOUT}{PIPELINE}{rest}")).unwrap_err();
-    assert_eq!(found.iter().filter(|it| it.code == "C003").count(), 14, "{found:#?}");
+    assert_eq!(found.iter().filter(|it| it.code == "C003").count(), 16, "{found:#?}");
     for diagnostic in found.iter().filter(|it| it.code == "C003") {
         let keys = diagnostic.allowed.strip_prefix("allowed: ").unwrap();
         for key in keys.split(';').next().unwrap().split(", ") {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::{FirstStart, OnDead, SinkConfig, SourceAdapter, load, parse};
+use super::super::{FirstStart, HeldConfig, OnDead, SinkConfig, SourceAdapter, StormConfig, load, parse};
 use super::{env, read, with};
 use crate::source::Columns;
 
@@ -46,6 +46,8 @@ sinks   = ["events", "tell", "billing"]
 route   = { tell = "orders.{aggregatetype}" }
 retry   = { first = "1 s", attempts = 3 }
 on_dead = "skip_after_dead_letter"
+storm   = { percent = 80, last = 64 }
+held    = { parked = 5000, dead = 10, dead_bytes = "2 MiB" }
 
 [admin]
 listen = "off"
@@ -96,6 +98,9 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(pipeline.routes["billing"], "");
     assert_eq!((pipeline.retry.first, pipeline.retry.attempts), (Duration::from_secs(1), 3));
     assert_eq!(pipeline.on_dead, OnDead::SkipAfterDeadLetter);
+    assert_eq!(pipeline.storm, Some(StormConfig { percent: 80, last: 64 }));
+    let held = HeldConfig { parked: 5_000, parked_bytes: 1 << 30, dead: 10, dead_bytes: 2 << 20 };
+    assert_eq!(pipeline.held, held);
     assert_eq!(config.admin.listen, None);
     assert!(config.warnings.is_empty());
 }
@@ -114,6 +119,18 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(pipeline.retry.max, Duration::from_secs(300));
     assert_eq!((pipeline.retry.first, pipeline.retry.attempts), (Duration::from_millis(200), 12));
     assert_eq!(pipeline.on_dead, OnDead::Block);
+    assert_eq!(pipeline.storm, Some(StormConfig { percent: 50, last: 100 }));
+    assert_eq!((pipeline.held.parked, pipeline.held.parked_bytes), (1_000_000, 1 << 30));
+    assert_eq!((pipeline.held.dead, pipeline.held.dead_bytes), (100_000, 1 << 30));
+    for (word, policy) in [
+        ("block", OnDead::Block),
+        ("park_key", OnDead::ParkKey),
+        ("skip_after_dead_letter", OnDead::SkipAfterDeadLetter),
+    ] {
+        let config = read(&with(&format!("on_dead = {word:?}\nstorm = \"off\""))).unwrap();
+        let pipeline = &config.pipelines["orders"];
+        assert_eq!((pipeline.on_dead, pipeline.storm), (policy, None));
+    }
     assert_eq!(pipeline.settle_interval, Duration::from_millis(100));
     assert_eq!(pipeline.grace, Duration::from_secs(20));
     assert_eq!(config.admin.listen, Some("127.0.0.1:9464".parse().unwrap()));
@@ -152,4 +169,18 @@ fn a_secret_comes_from_a_file_beside_the_configuration_without_its_line_end() {
 fn a_file_that_is_not_there_is_a_mistake_too() {
     let found = load(Path::new("not/there.toml"), &env).unwrap_err();
     assert_eq!((found.len(), found[0].code, found[0].origin.as_str()), (1, "C001", "not/there.toml"));
+}
+
+#[test]
+fn compiled_plugins_are_kept_where_the_system_says_unless_the_file_names_a_folder_or_none() {
+    use crate::plugin::host::CompileCacheConfig as Cache;
+    let cache = |more: &str| read(&with(more)).unwrap().relay.cache;
+    assert_eq!(cache(""), Cache::Standard);
+    assert_eq!(cache("[relay]\ncache = \"off\"\n"), Cache::Off);
+    assert_eq!(cache("[relay]\ncache = \"/var/cache/relay\"\n"), Cache::At("/var/cache/relay".into()));
+    let beside = parse(&with("[relay]\ncache = \"cache\"\n"), "/etc/relay/relay.toml", &env);
+    assert_eq!(beside.unwrap().relay.cache, Cache::At("/etc/relay/cache".into()));
+    let lease = |more: &str| read(&with(more)).unwrap().relay.lease;
+    assert_eq!(lease(""), None);
+    assert_eq!(lease("[relay]\nlease = \"5 s\"\n"), Some(Duration::from_secs(5)));
 }

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
+use relay_engine::engine::Cause;
 
 use super::Session;
+use crate::pipeline::live::LiveBatch;
 use crate::pipeline::view::{LaneState, LaneView};
 use crate::sink::Report;
 use crate::store::{HeldState, RetryResult, Settlement};
@@ -24,8 +26,8 @@ impl Session<'_> {
     }
 
     pub(super) fn note_age(&mut self, report: &Report) {
-        let Some(batch) = self.batches.get(report.batch_id) else { return };
-        let Some(message) = report.delivered.last().and_then(|it| batch.messages.get(*it)) else { return };
+        let batch = self.batches.get(report.batch_id).and_then(LiveBatch::messages);
+        let Some(message) = report.delivered.last().and_then(|it| batch?.get(*it)) else { return };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         self.age = now.saturating_sub(Duration::from_micros(message.event().occurred_at()));
     }
@@ -35,7 +37,18 @@ impl Session<'_> {
         if let Some(reason) = &self.halted {
             LaneState::Halted(reason.clone())
         } else if let Some(outage) = status.outage {
-            LaneState::Outage(format!("{}: {}", outage.failure.code, outage.failure.detail))
+            let last = format!("{}: {}", outage.failure.code, outage.failure.detail);
+            match outage.cause {
+                Cause::Sink => LaneState::Outage(last),
+                Cause::Receiver => {
+                    LaneState::Storm(format!("E602: the receiver refuses most events; {last}"))
+                }
+                Cause::Plugin => {
+                    LaneState::Storm(format!("E603: plugins or routes fail on most events; {last}"))
+                }
+            }
+        } else if let Some(full) = status.full {
+            LaneState::Full(format!("E604: {full}"))
         } else if let Some(why) = &self.away {
             LaneState::Waiting(why.clone())
         } else {
@@ -45,7 +58,10 @@ impl Session<'_> {
 
     /// Updates what operators see, where it changed: a change of state at once, figures now and then.
     pub(super) fn show(&mut self) {
-        let away = self.shown.as_ref().is_some_and(|it| matches!(it.state, LaneState::Outage(_)));
+        let away = self
+            .shown
+            .as_ref()
+            .is_some_and(|it| matches!(it.state, LaneState::Outage(_) | LaneState::Storm(_)));
         let now = Instant::now();
         if now < self.next_show && self.engine.is_away() == away && self.halted.is_none() {
             return;
@@ -62,9 +78,8 @@ impl Session<'_> {
         if self.shown.as_ref() == Some(&view) {
             return;
         }
-        let outage_changed = self.shown.as_ref().map(|it| &it.state) != Some(&view.state);
-        if outage_changed && let LaneState::Outage(why) = &view.state {
-            tracing::warn!(lane = %self.parts.id, "sink away: {why}; nothing is lost, no attempt is spent");
+        if self.shown.as_ref().map(|it| &it.state) != Some(&view.state) {
+            self.log_state(&view.state);
         }
         let labels = self.labels();
         gauge!(telemetry::WINDOW, &labels).set(view.window as f64);
@@ -72,8 +87,29 @@ impl Session<'_> {
         gauge!(telemetry::AGE, &labels).set(self.age.as_secs_f64());
         gauge!(telemetry::OUTAGE, &labels)
             .set(f64::from(u8::from(matches!(view.state, LaneState::Outage(_)))));
+        gauge!(telemetry::STORM, &labels).set(f64::from(u8::from(matches!(view.state, LaneState::Storm(_)))));
+        gauge!(telemetry::FULL, &labels).set(f64::from(u8::from(matches!(view.state, LaneState::Full(_)))));
         self.parts.views.set(&self.parts.id, view.clone());
         self.shown = Some(view);
+    }
+
+    fn log_state(&self, state: &LaneState) {
+        let lane = &self.parts.id;
+        match state {
+            LaneState::Outage(why) => {
+                tracing::warn!(%lane, "sink away: {why}; nothing is lost, no attempt is spent");
+            }
+            LaneState::Storm(why) => {
+                tracing::error!(%lane, "stopped, nothing more is given up: {why}");
+            }
+            LaneState::Full(why) => tracing::error!(%lane, "stopped, nothing is lost: {why}"),
+            LaneState::Starting
+            | LaneState::Running
+            | LaneState::Standby(_)
+            | LaneState::Waiting(_)
+            | LaneState::Halted(_)
+            | LaneState::Stopped => {}
+        }
     }
 
     pub(super) fn log_failures(&self, settlement: &Settlement) {

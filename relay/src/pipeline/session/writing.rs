@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::counter;
-use relay_engine::engine::{OnDead, SettlePlan};
-use relay_engine::event::{KeyId, Position};
+use relay_engine::engine::SettlePlan;
+use relay_engine::event::Position;
 
 use super::{Session, SessionEnd, StoreResult, store_end};
 use crate::pipeline::settle;
-use crate::store::{LaneId, Lease, ParkedEvent, Settlement, Store};
+use crate::store::{Applied, LaneId, Lease, ParkedEvent, Settlement, Store};
 use crate::telemetry;
 
 /// How often operators' requests are looked for.
@@ -30,14 +30,14 @@ pub(super) enum Effect {
     FirstPosition,
     /// The engine's settlement.
     Settlement,
-    /// Operators' requests: the keys of dead letters that are parked again.
-    Requests(Vec<KeyId>),
+    /// Operators' requests.
+    Requests(Applied),
 }
 
 impl Session<'_> {
     pub(super) fn settle(&mut self, plan: &SettlePlan) {
-        let skip_dead = self.parts.settings.engine.on_dead == OnDead::SkipAfterDeadLetter;
-        let settlement = settle::settlement(plan, &self.batches, self.generation.to_vec(), skip_dead);
+        let on_dead = self.parts.settings.engine.on_dead;
+        let settlement = settle::settlement(plan, &self.batches, self.generation.to_vec(), on_dead);
         self.log_failures(&settlement);
         let labels = self.labels();
         counter!(telemetry::DELIVERED, &labels).increment(settlement.delivered);
@@ -102,11 +102,14 @@ impl Session<'_> {
                 let engine = &self.engine;
                 self.batches.retain(|id| engine.holds(id));
             }
-            Effect::Requests(keys) => {
-                if !keys.is_empty() {
-                    tracing::info!(lane = %self.parts.id, events = keys.len(), "dead letters are tried again");
+            Effect::Requests(applied) => {
+                let Applied { parked, dropped } = &applied;
+                if applied.letters() > 0 {
+                    let (again, dropped) = (parked.len(), dropped.len());
+                    tracing::info!(lane = %self.parts.id, again, dropped, "dead letters: what operators asked for");
                 }
-                self.engine.parked_again(now, &keys);
+                self.engine.parked_again(now, parked);
+                self.engine.dropped(now, dropped);
             }
         }
         self.write_next();

@@ -14,15 +14,15 @@ use super::package::{Package, same_file};
 ///
 /// Measured against `opt-level = "s"` with 300-byte events: 3 takes a tenth less CPU for routing by columns and a
 /// fifth less where the payload is read, for a fifth more bytes. Checks for overflow cost 3 % of the bytes and turn
-/// a silent wrong number into a fault of one event. Function names would add a third of the bytes, and the place of
-/// a panic is in the log without them.
+/// a silent wrong number into a fault of one event. Function names take 13 % of the bytes and no memory that is
+/// not looked at, and without them the backtrace of a dead letter is a list of numbers.
 const PROFILE: [&str; 7] = [
     "profile.release.opt-level=3",
     "profile.release.lto=\"fat\"",
     "profile.release.codegen-units=1",
     "profile.release.panic=\"abort\"",
     "profile.release.debug=false",
-    "profile.release.strip=\"symbols\"",
+    "profile.release.strip=\"debuginfo\"",
     "profile.release.overflow-checks=true",
 ];
 

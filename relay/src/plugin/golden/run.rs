@@ -83,7 +83,7 @@ pub fn run_loaded(generation: &dyn Generation, suite: &Suite) -> Result<Vec<Case
         let (answer, duration) = run_alone(generation, case)?;
         let found = outcome(&answer, &case.event);
         let detail = match &answer {
-            Answer::Fault(fault) => Some(fault.detail.clone()),
+            Answer::Fault(fault) | Answer::Failing(fault) => Some(fault.detail.clone()),
             Answer::Verdict(_) => None,
         };
         let compared = match &case.expected {

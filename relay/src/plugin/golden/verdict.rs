@@ -10,7 +10,7 @@ use crate::plugin::Answer;
 #[must_use]
 pub fn outcome(answer: &Answer, event: &EventRow) -> Outcome {
     let outcome = match answer {
-        Answer::Fault(fault) => Outcome::Fault(fault.code.to_owned()),
+        Answer::Fault(fault) | Answer::Failing(fault) => Outcome::Fault(fault.code.to_owned()),
         Answer::Verdict(verdict) => match verdict {
             Verdict::Publish(messages) => Outcome::Messages(messages.iter().map(message).collect()),
             Verdict::Discard(reason) => Outcome::Discard(reason.clone()),

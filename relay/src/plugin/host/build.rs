@@ -39,6 +39,11 @@ impl fmt::Debug for Build {
     }
 }
 
+fn too_large() -> io::Error {
+    let most = LARGEST_COMPONENT >> 20;
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("the file is larger than {most} MiB"))
+}
+
 impl Build {
     /// Reads the component at `path`, which will run with `config`.
     ///
@@ -47,13 +52,19 @@ impl Build {
     /// # Errors
     /// When the file can't be read, or is larger than any component.
     pub fn read(path: &Path, config: &serde_json::Value) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is not a file"));
+        }
+        // Asked before it is read, and looked at after, because it may grow meanwhile.
+        if metadata.len() > LARGEST_COMPONENT {
+            return Err(too_large());
+        }
         let mut bytes = Vec::new();
-        File::open(path)?.take(LARGEST_COMPONENT + 1).read_to_end(&mut bytes)?;
+        file.take(LARGEST_COMPONENT + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST_COMPONENT {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("the file is larger than {} MiB", LARGEST_COMPONENT >> 20),
-            ));
+            return Err(too_large());
         }
         Ok(Self::new(bytes, config))
     }
@@ -97,6 +108,18 @@ mod tests {
         assert_eq!(first, digest(b"component", r#"{ "b":2, "a":1 }"#));
         assert_ne!(first, digest(b"component", r#"{"a": 1, "b": 3}"#));
         assert_ne!(first, digest(b"components", r#"{"a": 1, "b": 2}"#));
+    }
+
+    #[test]
+    fn a_file_larger_than_any_component_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("huge.wasm");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let before = std::time::Instant::now();
+        let error = Build::read(&path, &json!({})).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(before.elapsed() < std::time::Duration::from_secs(5), "took {:?}", before.elapsed());
+        assert!(Build::read(folder.path(), &json!({})).is_err(), "a folder is no component");
     }
 
     #[test]

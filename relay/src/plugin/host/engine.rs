@@ -11,6 +11,10 @@ const INSTANCES: u32 = 1_000;
 /// language runtimes about ten.
 const PARTS_PER_COMPONENT: u32 = 20;
 
+/// Elements of one table: one per function that is called through a pointer. The largest language runtimes have
+/// some ten thousand of them.
+const TABLE_ELEMENTS: usize = 65_536;
+
 /// Bytes of a slot that stay resident for its next instance: about the memory of a Rust plugin, so that a
 /// fresh instance does not fault its pages in again.
 const KEEP_RESIDENT: usize = 1 << 20;
@@ -29,12 +33,17 @@ impl PluginEngine {
     /// Starts the engine; where the kernel refuses the address space of the instance pool, instances are
     /// allocated on demand, which is slower to make but runs the same.
     pub(super) fn start() -> wasmtime::Result<Self> {
-        let wasmtime = Engine::new(&pooled()).or_else(|error| {
-            tracing::info!(%error, "no pool of plugin instances: they are allocated on demand");
-            Engine::new(&base())
-        })?;
+        let wasmtime = Self::idle()?;
         let ticker = Ticker::start(wasmtime.clone())?;
         Ok(Self { wasmtime, ticker })
+    }
+
+    /// The same engine without its thread: it compiles, and runs nothing.
+    pub(super) fn idle() -> wasmtime::Result<Engine> {
+        Engine::new(&pooled()).or_else(|error| {
+            tracing::info!(%error, "no pool of plugin instances: they are allocated on demand");
+            Engine::new(&base())
+        })
     }
 
     pub(super) fn wasmtime(&self) -> &Engine {
@@ -66,6 +75,9 @@ fn pooled() -> Config {
         .max_core_instances_per_component(PARTS_PER_COMPONENT)
         .max_memories_per_component(PARTS_PER_COMPONENT)
         .max_tables_per_component(PARTS_PER_COMPONENT)
+        .max_memories_per_module(PARTS_PER_COMPONENT)
+        .max_tables_per_module(PARTS_PER_COMPONENT)
+        .table_elements(TABLE_ELEMENTS)
         .max_unused_warm_slots(WARM_SLOTS);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEEP_RESIDENT);

@@ -1,11 +1,10 @@
 //! What a guest's failure was, in words for the operator.
 
-use std::fmt::Write as _;
-
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 use crate::plugin::Fault;
 
+use super::log::printable;
 use super::state::GuestState;
 
 /// The guest trapped.
@@ -23,8 +22,20 @@ pub(super) const MESSAGE: &str = "P125";
 /// No instance could be made of a build that was fine when it was loaded.
 pub(super) const INSTANCE: &str = "P126";
 
+/// The plugin failed on nearly every event, and is not asked for a while.
+pub(super) const FAILING: &str = "P127";
+
+/// A build on probation rejected the event.
+pub(super) const REJECTED: &str = "P161";
+
 /// Frames of a guest's backtrace that an operator gets to see.
 const FRAMES: usize = 8;
+
+/// Bytes of one function's name that are kept. The guest chose it, and it goes into logs, dead letters and screens.
+const LONGEST_NAME: usize = 120;
+
+/// Bytes of a reason that are kept; it may quote the guest too.
+const LONGEST_CAUSE: usize = 400;
 
 /// What wasmtime says when a guest hands over more than it may; its error type is private.
 const TOO_MUCH_DATA: &str = "fuel allocated for hostcalls has been exhausted";
@@ -58,7 +69,7 @@ pub(super) fn of_call(error: &wasmtime::Error, state: &GuestState) -> Fault {
 pub(super) fn cause(error: &wasmtime::Error) -> String {
     match error.downcast_ref::<Trap>() {
         Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
+        None => printable(&error.root_cause().to_string(), LONGEST_CAUSE),
     }
 }
 
@@ -66,15 +77,25 @@ pub(super) fn cause(error: &wasmtime::Error) -> String {
 fn backtrace(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
     let mut text = String::new();
-    for (index, frame) in backtrace.frames().iter().take(FRAMES).enumerate() {
-        let separator = if index == 0 { " at " } else { " < " };
-        let symbol = frame.symbols().first().and_then(|symbol| symbol.name().map(str::to_owned));
-        let name = symbol.or_else(|| frame.func_name().map(str::to_owned));
-        // Writing to a String does not fail.
-        let _ = match name {
-            Some(name) => write!(text, "{separator}{name}"),
-            None => write!(text, "{separator}function {}", frame.func_index()),
-        };
+    let frames = backtrace.frames().iter().map(name_of).skip_while(|name| is_of_panics(name));
+    for (index, name) in frames.take(FRAMES).enumerate() {
+        text.push_str(if index == 0 { " at " } else { " < " });
+        text.push_str(&printable(&name, LONGEST_NAME));
     }
     text
+}
+
+fn name_of(frame: &FrameInfo) -> String {
+    let symbol = frame.symbols().first().and_then(|symbol| symbol.name());
+    let name = symbol.or_else(|| frame.func_name());
+    // Without the hash that Rust ends its own names with; other names stay as they are.
+    let readable = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
+    name.map_or_else(|| format!("function {}", frame.func_index()), readable)
+}
+
+/// How Rust panics takes up to ten frames, and says nothing of where.
+fn is_of_panics(name: &str) -> bool {
+    let panics =
+        ["core::panicking::", "std::panicking::", "std::sys::", "rust_panic", "panic_unwind", "__rust"];
+    panics.iter().any(|it| name.contains(it)) || name.contains("panic_handler")
 }

@@ -1,16 +1,17 @@
 //! One loaded, linked and configured build of a plugin.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::plugin::{Fault, Generation, Identity, Plugin, PluginError};
+use crate::plugin::{Fault, Generation, Identity, Plugin, PluginError, Record};
 
 use super::config::PluginLimits;
 use super::engine::PluginEngine;
 use super::fault;
 use super::guest::{Linked, Problem};
 use super::instance::{Instance, StartError};
+use super::log::{GuestLog, printable};
 use super::runner::LanePlugin;
-use super::state::printable;
 
 /// Problems of a configuration that one error lists.
 const PROBLEMS: usize = 20;
@@ -24,11 +25,32 @@ pub(super) struct Loaded {
     pub(super) linked: Linked,
     pub(super) identity: Arc<Identity>,
     pub(super) limits: PluginLimits,
+    /// Shared by all instances.
+    pub(super) log: Arc<GuestLog>,
+    /// What became of the events of all instances.
+    pub(super) record: Arc<Record>,
+    /// Whether the operator was told that the plugin needs most of its memory.
+    pub(super) has_told_of_memory: AtomicBool,
     /// The plugin's configuration as JSON.
     pub(super) config: String,
 }
 
 impl Loaded {
+    /// Tells the operator once that an instance holds `used` bytes, most of what it may.
+    pub(super) fn tell_of_memory(&self, used: usize) {
+        if !self.has_told_of_memory.swap(true, Ordering::Relaxed) {
+            let Identity { name, version, .. } = &*self.identity;
+            let (used, limit) = (used >> 10, self.limits.memory >> 10);
+            tracing::warn!(
+                plugin = name,
+                version,
+                digest = self.identity.short_digest(),
+                "P116: the plugin holds {used} KiB of memory where {limit} KiB are allowed: its instances start over \
+                 before they fail"
+            );
+        }
+    }
+
     /// A configured instance.
     pub(super) fn instance(&self) -> Result<Instance, StartError> {
         Instance::new(self).map_err(StartError::Instantiate)?.configure(self)
@@ -41,6 +63,10 @@ pub(super) struct LoadedGeneration(pub(super) Arc<Loaded>);
 impl Generation for LoadedGeneration {
     fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.0.record)
     }
 
     fn instantiate(&self) -> Result<Box<dyn Plugin>, PluginError> {

@@ -1,5 +1,6 @@
 //! One instance of a plugin and the calls into it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use relay_engine::verdict::Verdict;
@@ -28,6 +29,9 @@ const MESSAGE_SIZE: usize = 512;
 /// binds the host's memory and not the plugin's work.
 const LARGEST_ANSWER: usize = 64 << 20;
 
+/// Bytes that a plugin may say of itself and of its configuration: the longest schemas have some 100 KiB.
+const LARGEST_INTRODUCTION: usize = 4 << 20;
+
 /// Why no instance could be had.
 #[derive(Debug)]
 pub(super) enum StartError {
@@ -37,6 +41,15 @@ pub(super) enum StartError {
     Configure(Fault),
     /// It does not take its configuration.
     Refused(Vec<Problem>),
+}
+
+/// Why an instance gives way to a fresh one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wear {
+    /// It saw many events.
+    Age,
+    /// It holds most of the memory it may have: this many bytes.
+    Memory { used: usize },
 }
 
 /// One instance. Drop it after any fault: wasmtime lets no call into a store that trapped.
@@ -49,8 +62,10 @@ pub(super) struct Instance {
 impl Instance {
     /// A fresh instance that is not configured yet.
     pub(super) fn new(loaded: &Loaded) -> Result<Self, Fault> {
-        let state = GuestState::new(loaded.identity.clone(), &loaded.limits);
+        let state = GuestState::new(Arc::clone(&loaded.log), &loaded.limits);
         let mut store = Store::new(loaded.engine.wasmtime(), state);
+        // Each call of a batch sets its own.
+        store.set_hostcall_fuel(LARGEST_INTRODUCTION);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.tick()));
         let limits = &loaded.limits;
@@ -108,9 +123,13 @@ impl Instance {
         self.events == 0
     }
 
-    /// Whether a fresh instance should take its place.
-    pub(super) fn is_worn(&self) -> bool {
-        self.events >= LIFETIME_IN_EVENTS || self.store.data().memory.is_nearly_full()
+    /// Why a fresh instance should take its place, if one should.
+    pub(super) fn wear(&self) -> Option<Wear> {
+        let memory = &self.store.data().memory;
+        if memory.is_nearly_full() {
+            return Some(Wear::Memory { used: memory.used() });
+        }
+        (self.events >= LIFETIME_IN_EVENTS).then_some(Wear::Age)
     }
 }
 
@@ -128,7 +147,7 @@ fn timed<T>(
     let running = engine.running();
     let answer = call(store);
     drop(running);
-    store.data_mut().finish();
+    store.data().log.finish();
     answer.map_err(|error| fault::of_call(&error, store.data()))
 }
 

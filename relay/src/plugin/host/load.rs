@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-
-use wasmtime::component::Component;
+use std::sync::atomic::AtomicBool;
 
 use crate::plugin::{Generation, Identity, PluginError};
 
 use super::build::Build;
-use super::config::PluginConfig;
-use super::config::PluginLimits;
+use super::components::Components;
+use super::config::{HostConfig, PluginConfig, PluginLimits};
 use super::contract::{Contract, TYPES_DIFFER, does_not_fit};
 use super::difference;
 use super::engine::PluginEngine;
@@ -17,7 +16,7 @@ use super::fault;
 use super::generation::{Loaded, LoadedGeneration, listed};
 use super::guest::{Description, Linked};
 use super::instance::{Instance, StartError};
-use super::state::printable;
+use super::log::{GuestLog, printable};
 
 /// Bytes of a plugin's name or version that screens and dead letters keep.
 const LONGEST_VERSION: usize = 64;
@@ -25,16 +24,11 @@ const LONGEST_VERSION: usize = 64;
 /// Bytes of a plugin's summary that screens show.
 const LONGEST_SUMMARY: usize = 400;
 
-/// How every WebAssembly binary starts.
-const MAGIC: &[u8] = b"\0asm";
-
-/// What follows in a core module.
-const CORE_MODULE: [u8; 4] = [1, 0, 0, 0];
-
 /// Loads plugins. All of them share one engine, whose thread ends with the last plugin.
 #[derive(Debug)]
 pub struct PluginHost {
     engine: Arc<PluginEngine>,
+    components: Components,
 }
 
 /// The plugin engine can't start on this machine.
@@ -66,13 +60,21 @@ impl Refusal {
 }
 
 impl PluginHost {
-    /// Starts the engine and its thread.
+    /// Starts the engine and its thread. It compiles in this process and keeps nothing.
+    ///
+    /// # Errors
+    /// Those of [`PluginHost::with`].
+    pub fn new() -> Result<Self, HostError> {
+        Self::with(&HostConfig::default())
+    }
+
+    /// Starts the engine and its thread, and opens the cache. A cache that can't be used is a warning.
     ///
     /// # Errors
     /// [`HostError`] (`P110`) when the machine allows no executable memory or no thread.
-    pub fn new() -> Result<Self, HostError> {
+    pub fn with(config: &HostConfig) -> Result<Self, HostError> {
         let engine = PluginEngine::start().map_err(|error| HostError(fault::cause(&error)))?;
-        Ok(Self { engine: Arc::new(engine) })
+        Ok(Self { engine: Arc::new(engine), components: Components::new(config) })
     }
 
     /// Reads the component of `config` and does everything that [`PluginHost::load_build`] does.
@@ -121,7 +123,7 @@ impl PluginHost {
     /// Everything up to the first instance: none of the guest's code has run.
     fn link(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
         let engine = self.engine.wasmtime();
-        let component = self.compile(build.bytes())?;
+        let component = self.components.of(engine, build.bytes())?;
         let contract = Contract::of(engine, &component).map_err(|refusal| match refusal.code {
             TYPES_DIFFER => refusal.with_difference(difference::of(build.bytes())),
             _ => refusal,
@@ -135,40 +137,23 @@ impl PluginHost {
         Ok(Loaded {
             engine: Arc::clone(&self.engine),
             linked,
+            log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
             identity: Arc::new(identity),
             limits: config.limits.clone(),
+            record: Arc::default(),
+            has_told_of_memory: AtomicBool::new(false),
             config: config.config.to_string(),
         })
     }
 
-    fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
+    pub(super) fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
         let mut loaded = self.link(config, build)?;
         let version = introduce(&loaded)?.version;
         loaded.identity = Arc::new(Identity { version, ..(*loaded.identity).clone() });
+        loaded.log = Arc::new(GuestLog::new(Arc::clone(&loaded.identity), &config.limits));
         // The path that lanes will take, once over a fresh instance: it must not depend on `describe`.
         loaded.instance().map_err(not_configured)?;
         Ok(loaded)
-    }
-
-    fn compile(&self, bytes: &[u8]) -> Result<Component, Refusal> {
-        let head = bytes.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk::<4>());
-        match head {
-            None => Err(Refusal {
-                code: "P101",
-                what: format!("the file ({} bytes) is not WebAssembly", bytes.len()),
-                remedy: "give the path of a component, such as `relay plugin build` makes".to_owned(),
-            }),
-            Some(&CORE_MODULE) => Err(Refusal {
-                code: "P102",
-                what: "the file is a core WebAssembly module, not a component".to_owned(),
-                remedy: "build the plugin with `relay plugin build`, which makes a component".to_owned(),
-            }),
-            Some(_) => Component::from_binary(self.engine.wasmtime(), bytes).map_err(|error| Refusal {
-                code: "P101",
-                what: format!("the file is damaged or not complete: {}", fault::cause(&error)),
-                remedy: "build it again, and put it in place by renaming".to_owned(),
-            }),
-        }
     }
 }
 

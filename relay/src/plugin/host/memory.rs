@@ -33,14 +33,14 @@ impl MemoryBudget {
         self.refused
     }
 
-    /// Bytes in use.
-    pub(super) fn used(&self) -> usize {
-        self.used
-    }
-
     /// The limit in bytes.
     pub(super) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// The bytes that memories and tables take.
+    pub(super) fn used(&self) -> usize {
+        self.used
     }
 
     /// Whether little is left.

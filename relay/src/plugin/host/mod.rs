@@ -6,6 +6,10 @@
 //! instance is dropped, and the batch runs again one event at a time.
 
 mod build;
+mod cache;
+mod circuit;
+mod compiler;
+mod components;
 mod config;
 mod contract;
 mod deadline;
@@ -16,7 +20,9 @@ mod generation;
 mod guest;
 mod instance;
 mod load;
+mod log;
 mod memory;
+mod native;
 mod output;
 mod runner;
 mod state;
@@ -29,6 +35,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use build::{Build, Digest};
-pub use config::{PluginConfig, PluginLimits};
+pub use compiler::serve;
+pub use config::{COMPILE, CompileCacheConfig, HostConfig, PluginConfig, PluginLimits};
 pub use guest::Description;
 pub use load::{HostError, PluginHost};

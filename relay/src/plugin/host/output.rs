@@ -7,10 +7,14 @@ use crate::plugin::{Answer, Fault};
 
 use super::config::PluginLimits;
 use super::fault;
-use super::state::printable;
+use super::log::printable;
 
 /// Bytes of a reason or a code that are kept: they go into logs, dead letters and screens.
 const LONGEST_REASON: usize = 1 << 10;
+
+/// Bytes of a header's name, slot, sink or address. The slot is a part of the idempotency key, which every sink
+/// stores; the longest path that HTTP servers take is twice this.
+const LONGEST_NAME: usize = 4 << 10;
 
 /// `verdict` as an answer, or the fault it is.
 pub(super) fn check(verdict: Verdict, limits: &PluginLimits) -> Answer {
@@ -43,7 +47,7 @@ fn publishable(messages: &[PluginMessage], limits: &PluginLimits) -> Result<(), 
     }
     let mut size = 0;
     for (index, message) in messages.iter().enumerate() {
-        well_formed(index, message)?;
+        well_formed(index, message, limits)?;
         size += size_of_message(message);
     }
     if size > limits.output {
@@ -57,10 +61,19 @@ fn refused(detail: impl Into<String>) -> Fault {
     Fault { code: fault::MESSAGE, detail: detail.into() }
 }
 
-fn well_formed(index: usize, message: &PluginMessage) -> Result<(), Fault> {
+fn well_formed(index: usize, message: &PluginMessage, limits: &PluginLimits) -> Result<(), Fault> {
+    let headers = message.headers.len();
+    if headers > limits.headers {
+        let detail = format!("message {index} has {headers} headers where {} are allowed", limits.headers);
+        return Err(Fault { code: fault::OUTPUT, detail });
+    }
     for (name, _) in &message.headers {
         if name.is_empty() {
             return Err(refused(format!("message {index} has a header without a name")));
+        }
+        if name.len() > LONGEST_NAME {
+            let length = name.len();
+            return Err(refused(format!("message {index} has a header with a name of {length} bytes")));
         }
         if name.chars().any(char::is_control) {
             return Err(refused(format!("message {index} has a control character in a header's name")));
@@ -75,6 +88,10 @@ fn well_formed(index: usize, message: &PluginMessage) -> Result<(), Fault> {
         let Some(text) = text else { continue };
         if text.is_empty() {
             return Err(refused(format!("message {index} has an empty {what}")));
+        }
+        if text.len() > LONGEST_NAME {
+            let length = text.len();
+            return Err(refused(format!("message {index} has a {what} of {length} bytes")));
         }
         if text.chars().any(char::is_control) {
             return Err(refused(format!("message {index} has a control character in its {what}")));

@@ -1,15 +1,18 @@
 //! Runs batches through a plugin, and keeps a fault with the event that caused it.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use relay_engine::event::EventBatch;
+use relay_engine::verdict::Verdict;
 
-use crate::plugin::{Answer, Fault, Plugin};
+use crate::plugin::{Answer, Fault, Plugin, Tally};
 
+use super::circuit::{Ask, CAREFULLY, Circuit};
+use super::fault;
 use super::generation::Loaded;
 use super::guest::{Part, Scratch};
-use super::instance::{Instance, StartError};
+use super::instance::{Instance, StartError, Wear};
 use super::output;
 
 /// One lane's plugin.
@@ -22,11 +25,13 @@ pub(super) struct LanePlugin {
     scratch: Scratch,
     /// What the guest's clock shows instead of the real time.
     frozen: Option<u64>,
+    circuit: Circuit,
 }
 
 impl LanePlugin {
     pub(super) fn new(loaded: Arc<Loaded>, instance: Instance) -> Self {
-        Self { loaded, instance: Some(instance), scratch: Scratch::default(), frozen: None }
+        let (scratch, circuit) = (Scratch::default(), Circuit::default());
+        Self { loaded, instance: Some(instance), scratch, frozen: None, circuit }
     }
 
     /// Calls the guest for `part`; after a fault its instance is gone, and nothing of the call is used.
@@ -37,31 +42,120 @@ impl LanePlugin {
         };
         let verdicts = instance.transform(&self.loaded, part, &mut self.scratch)?;
         answers.extend(verdicts.map(|verdict| output::check(verdict, &self.loaded.limits)));
-        if !instance.is_worn() {
-            self.instance = Some(instance);
+        match instance.wear() {
+            None => self.instance = Some(instance),
+            Some(Wear::Memory { used }) => self.loaded.tell_of_memory(used),
+            Some(Wear::Age) => {}
         }
         Ok(())
     }
 
-    /// Runs one event, which is only called faulty when it failed on an instance that saw nothing else.
-    fn run_alone(&mut self, alone: &Part<'_>, answers: &mut Vec<Answer>) {
+    /// Runs one event, which is only called faulty when it failed on an instance that saw nothing else. Appends
+    /// its answer; returns its fault.
+    fn run_alone(&mut self, part: &Part<'_>, index: usize, answers: &mut Vec<Answer>) -> Option<Fault> {
+        let alone = Part { range: index..index + 1, ..part.clone() };
         let was_fresh = self.instance.as_ref().is_none_or(Instance::is_fresh);
-        let answer = match self.call(alone, answers) {
-            Err(_) if !was_fresh => self.call(alone, answers),
-            answer => answer,
+        let called = match self.call(&alone, answers) {
+            Err(_) if !was_fresh => self.call(&alone, answers),
+            called => called,
         };
-        if let Err(fault) = answer {
+        if let Err(fault) = called {
             answers.push(Answer::Fault(fault));
+        }
+        match answers.last() {
+            Some(Answer::Fault(fault)) => Some(fault.clone()),
+            _ => None,
         }
     }
 
-    /// Runs the events of `part` one at a time, so that a fault stays with its event.
+    /// Runs the events of `part` one at a time, so that a fault stays with its event, until there are too many.
     fn isolate(&mut self, part: &Part<'_>, answers: &mut Vec<Answer>) {
         for index in part.range.clone() {
-            self.run_alone(&Part { range: index..index + 1, ..part.clone() }, answers);
+            match self.run_alone(part, index, answers) {
+                None => self.circuit.succeeded(1),
+                Some(fault) => {
+                    if self.circuit.failed(Instant::now()) {
+                        self.report_failing(&fault);
+                        let rest = part.range.end - index - 1;
+                        answers.extend(std::iter::repeat_n(Answer::Failing(fault), rest));
+                        break;
+                    }
+                }
+            }
         }
         // What a plugin kept of a batch that it could not finish is not to be trusted.
         self.instance = None;
+    }
+
+    /// Notes the last `count` answers, some of which may break a rule.
+    fn note(&mut self, count: usize, answers: &[Answer]) {
+        let answers = &answers[answers.len() - count..];
+        let Some(Answer::Fault(last)) = answers.iter().rfind(|it| matches!(it, Answer::Fault(_))) else {
+            return self.circuit.succeeded(count);
+        };
+        let now = Instant::now();
+        let mut opened = false;
+        for answer in answers {
+            match answer {
+                Answer::Fault(_) => opened |= self.circuit.failed(now),
+                Answer::Verdict(_) | Answer::Failing(_) => self.circuit.succeeded(1),
+            }
+        }
+        if opened && self.circuit.until().is_some() {
+            self.report_failing(last);
+        }
+    }
+
+    /// Runs a batch of one event; an instance that answers lives on.
+    fn run_one(&mut self, part: &Part<'_>, answers: &mut Vec<Answer>) {
+        match self.run_alone(part, 0, answers) {
+            None => self.circuit.succeeded(1),
+            Some(fault) => {
+                if self.circuit.failed(Instant::now()) {
+                    self.report_failing(&fault);
+                }
+            }
+        }
+    }
+
+    /// Runs the batch event by event, and takes faults for the events' own only once one of the first succeeded.
+    fn run_carefully(&mut self, part: &Part<'_>, answers: &mut Vec<Answer>) {
+        let before = answers.len();
+        let mut last = None;
+        for index in part.range.clone().take(CAREFULLY) {
+            match self.run_alone(part, index, answers) {
+                Some(fault) => last = Some(fault),
+                None => {
+                    tracing::info!(plugin = self.loaded.identity.name, "the plugin works again");
+                    self.circuit.succeeded(1);
+                    return self.isolate(&Part { range: index + 1..part.range.end, ..part.clone() }, answers);
+                }
+            }
+        }
+        let Some(fault) = last else { return };
+        self.circuit.failed_again(Instant::now());
+        answers.truncate(before);
+        answers.extend(std::iter::repeat_n(Answer::Failing(fault), part.range.len()));
+        self.instance = None;
+    }
+
+    /// Answers for events that the plugin is not asked about.
+    fn leave_alone(&self, part: &Part<'_>, answers: &mut Vec<Answer>) {
+        let detail = "it failed on nearly every event and rests".to_owned();
+        let fault = Fault { code: fault::FAILING, detail };
+        answers.extend(std::iter::repeat_n(Answer::Failing(fault), part.range.len()));
+    }
+
+    fn report_failing(&self, fault: &Fault) {
+        let identity = &self.loaded.identity;
+        tracing::error!(
+            plugin = identity.name,
+            version = identity.version,
+            digest = identity.short_digest(),
+            "P127: the plugin fails on nearly every event and is left alone for a while: {}: {}",
+            fault.code,
+            fault.detail
+        );
     }
 
     fn report(&self, fault: &Fault, events: usize) {
@@ -79,21 +173,14 @@ impl LanePlugin {
 
 impl Plugin for LanePlugin {
     fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
-        let part = Part {
-            source,
-            events,
-            range: 0..events.len(),
-            now: self.frozen.unwrap_or_else(micros_since_epoch),
-        };
-        match events.len() {
-            0 => {}
-            1 => self.run_alone(&part, answers),
-            count => {
-                if let Err(fault) = self.call(&part, answers) {
-                    self.report(&fault, count);
-                    self.isolate(&part, answers);
-                }
-            }
+        let before = answers.len();
+        self.answer(source, events, answers);
+        // A batch holds events of the outbox, all of them new, or events that are tried again.
+        if events.get(0).is_some_and(|event| event.attempt() <= 1) {
+            self.record(&answers[before..]);
+        }
+        if self.loaded.record.is_on_probation() {
+            answers[before..].iter_mut().for_each(not_given_up_on);
         }
     }
 
@@ -104,10 +191,131 @@ impl Plugin for LanePlugin {
     fn memory(&self) -> Option<usize> {
         self.instance.as_ref().map(Instance::memory)
     }
+
+    fn rests_until(&self) -> Option<Instant> {
+        self.circuit.until()
+    }
+}
+
+impl LanePlugin {
+    fn answer(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
+        let now = self.frozen.unwrap_or_else(micros_since_epoch);
+        let part = Part { source, events, range: 0..events.len(), now };
+        match (self.circuit.ask(Instant::now()), events.len()) {
+            (Ask::Not, _) => self.leave_alone(&part, answers),
+            (Ask::Carefully, _) => self.run_carefully(&part, answers),
+            (Ask::Usually, 0) => {}
+            (Ask::Usually, 1) => self.run_one(&part, answers),
+            (Ask::Usually, count) => match self.call(&part, answers) {
+                Ok(()) => self.note(count, answers),
+                Err(fault) => {
+                    self.report(&fault, count);
+                    self.isolate(&part, answers);
+                }
+            },
+        }
+    }
+
+    fn record(&self, answers: &[Answer]) {
+        let (mut tally, mut last) = (Tally { asked: 0, failed: 0 }, None);
+        for answer in answers {
+            // Nobody was asked about the others.
+            tally.asked += u64::from(!matches!(answer, Answer::Failing(_)));
+            if matches!(answer, Answer::Fault(_) | Answer::Verdict(Verdict::Reject { .. })) {
+                tally.failed += 1;
+                last = Some(answer);
+            }
+        }
+        let words = last.and_then(|answer| match answer {
+            Answer::Fault(fault) => Some(format!("{}: {}", fault.code, fault.detail)),
+            Answer::Verdict(Verdict::Reject { code, reason }) => {
+                Some(format!("rejected as {code}: {reason}"))
+            }
+            _ => None,
+        });
+        self.loaded.record.add(tally, words);
+    }
+}
+
+/// An event that a build on probation rejects is tried again: by then the build is trusted, or the one before it
+/// is back.
+fn not_given_up_on(answer: &mut Answer) {
+    if let Answer::Verdict(Verdict::Reject { code, reason }) = answer {
+        let detail = format!("rejected by a build on probation as {code}: {reason}");
+        *answer = Answer::Fault(Fault { code: fault::REJECTED, detail });
+    }
 }
 
 /// A clock before 1970 shows 1970: no plugin can do better with it.
 fn micros_since_epoch() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{config, events, obedient};
+    use std::sync::atomic::Ordering;
+
+    use super::super::{Build, PluginConfig, PluginHost, PluginLimits};
+    use super::*;
+
+    fn plugin(limits: PluginLimits) -> LanePlugin {
+        let config = PluginConfig { limits, ..config("obedient.wasm") };
+        let loaded = PluginHost::new().unwrap().prepare(&config, &Build::new(obedient(), &config.config));
+        let loaded = Arc::new(loaded.map_err(|refusal| refusal.what).unwrap());
+        let instance = loaded.instance().unwrap();
+        LanePlugin::new(loaded, instance)
+    }
+
+    #[test]
+    fn a_plugin_that_needs_most_of_its_memory_is_told_of_once() {
+        let time = std::time::Duration::from_secs(10);
+        let limits = PluginLimits {
+            memory: 6 << 20,
+            output: 16 << 20,
+            time,
+            batch_time: time,
+            ..PluginLimits::default()
+        };
+        let mut plugin = plugin(limits);
+        let told = |plugin: &LanePlugin| plugin.loaded.has_told_of_memory.load(Ordering::Relaxed);
+        plugin.run("shop", &events(&["a"]), &mut Vec::new());
+        assert!(!told(&plugin));
+        plugin.run("shop", &events(&["o"]), &mut Vec::new());
+        assert!(told(&plugin));
+    }
+
+    fn resting() -> LanePlugin {
+        let mut plugin = plugin(PluginLimits::default());
+        plugin.run("shop", &events(&["t"; 28]), &mut Vec::new());
+        assert_eq!(plugin.circuit.ask(Instant::now()), Ask::Not);
+        plugin
+    }
+
+    fn asked_again(plugin: &mut LanePlugin, ids: &[&str]) -> Vec<&'static str> {
+        plugin.circuit.rest_is_over();
+        let mut answers = Vec::new();
+        plugin.run("shop", &events(ids), &mut answers);
+        let word = |answer: &Answer| match answer {
+            Answer::Verdict(_) => "verdict",
+            Answer::Fault(_) => "fault",
+            Answer::Failing(_) => "failing",
+        };
+        answers.iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_resting_plugin_that_still_fails_spoils_no_further_event() {
+        let mut plugin = resting();
+        assert_eq!(asked_again(&mut plugin, &["t"; 20]), ["failing"; 20]);
+        assert_eq!(plugin.circuit.ask(Instant::now()), Ask::Not);
+    }
+
+    #[test]
+    fn one_that_works_again_goes_on_and_a_bad_event_before_that_is_bad_of_itself() {
+        let mut plugin = resting();
+        assert_eq!(asked_again(&mut plugin, &["t", "a", "t", "b"]), ["fault", "verdict", "fault", "verdict"]);
+        assert_eq!(plugin.circuit.ask(Instant::now()), Ask::Usually);
+    }
 }

@@ -29,14 +29,14 @@ fn discarded(reason: &str) -> Answer {
 
 fn code(answer: &Answer) -> &'static str {
     match answer {
-        Answer::Fault(fault) => fault.code,
+        Answer::Fault(fault) | Answer::Failing(fault) => fault.code,
         Answer::Verdict(_) => "",
     }
 }
 
 fn detail(answer: &Answer) -> &str {
     match answer {
-        Answer::Fault(fault) => &fault.detail,
+        Answer::Fault(fault) | Answer::Failing(fault) => &fault.detail,
         Answer::Verdict(_) => "",
     }
 }
@@ -145,6 +145,25 @@ fn several_poisons_in_one_batch_each_stand_alone() {
     let answered = answers(&mut *plugin, &events(&["t", "t", "a", "w", "b", "t"]));
     let codes: Vec<_> = answered.iter().map(code).collect();
     assert_eq!(codes, ["P120", "P120", "", "P123", "", "P120"]);
+}
+
+#[test]
+fn a_plugin_that_fails_on_everything_is_left_alone_before_all_events_are_its_victims() {
+    let mut plugin = plugin(PluginLimits::default());
+    let answered = answers(&mut *plugin, &events(&["t"; 100]));
+    let faults = answered.iter().filter(|it| matches!(it, Answer::Fault(_))).count();
+    assert_eq!(faults, 28);
+    assert!(answered[28..].iter().all(|it| matches!(it, Answer::Failing(_))), "{answered:?}");
+    assert!(plugin.rests_until().is_some());
+    // It is not even asked about good ones.
+    assert!(matches!(answers(&mut *plugin, &events(&["a"]))[..], [Answer::Failing(_)]));
+}
+
+#[test]
+fn answers_that_break_a_rule_count_as_faults_of_the_plugin() {
+    let mut plugin = plugin(PluginLimits::default());
+    answers(&mut *plugin, &events(&["e"; 40]));
+    assert!(plugin.rests_until().is_some());
 }
 
 #[test]

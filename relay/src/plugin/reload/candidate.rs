@@ -70,6 +70,11 @@ impl Candidate {
         }
     }
 
+    /// The build that runs.
+    pub(super) fn current(&self) -> Reading {
+        self.current
+    }
+
     /// The running build is in its place again.
     pub(super) fn is_current(&self, reading: Reading) -> bool {
         reading == self.current

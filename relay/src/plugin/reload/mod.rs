@@ -11,6 +11,8 @@
 
 mod candidate;
 mod folder;
+mod probation;
+mod reloader;
 mod stamp;
 mod start;
 mod status;
@@ -20,6 +22,7 @@ mod watched;
 #[cfg(test)]
 mod tests;
 
+pub use reloader::Reloader;
 pub use start::watch;
 
 pub use crate::plugin::PluginErrors;

@@ -22,6 +22,10 @@ pub struct PluginStatus {
     pub since: SystemTime,
     /// How many times it was swapped while this relay ran.
     pub swaps: u64,
+    /// How many times it went back to the build before.
+    pub rollbacks: u64,
+    /// Whether the build has still to prove itself.
+    pub on_probation: bool,
     /// What lies in its place and was refused; `None`: the build that runs.
     pub refused: Option<RefusedBuild>,
 }

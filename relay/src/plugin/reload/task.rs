@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::plugin::host::PluginHost;
+use crate::plugin::host::{PluginConfig, PluginHost};
 
 use super::folder::Folders;
+use super::reloader::Reloader;
 use super::status::ReloadStatus;
 use super::watched::Watched;
 
 /// How often the files are looked at without a hint: only their metadata, so the cost is a system call each.
 const POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the files are read although nothing says that they changed: some network file systems show a change in
+/// neither events nor metadata for a while. Reading and hashing a plugin takes a millisecond.
+const REHASH_EVERY: Duration = Duration::from_secs(30);
 
 /// The least time between two looks that hints lead to: a build tool makes a hundred of them in one write.
 const HINT_PAUSE: Duration = Duration::from_millis(20);
@@ -25,6 +30,10 @@ pub struct ReloadTask {
     plugins: Vec<Watched>,
     cancel: CancellationToken,
     status: watch::Sender<ReloadStatus>,
+    asked_in: mpsc::UnboundedSender<Vec<PluginConfig>>,
+    asked: mpsc::UnboundedReceiver<Vec<PluginConfig>>,
+    rehash_every: Duration,
+    sees_events: bool,
 }
 
 impl std::fmt::Debug for ReloadTask {
@@ -35,7 +44,9 @@ impl std::fmt::Debug for ReloadTask {
 
 impl ReloadTask {
     pub(super) fn new(host: Arc<PluginHost>, plugins: Vec<Watched>, cancel: CancellationToken) -> Self {
-        let task = Self { host, plugins, cancel, status: watch::Sender::default() };
+        let (asked_in, asked) = mpsc::unbounded_channel();
+        let (status, rehash_every) = (watch::Sender::default(), REHASH_EVERY);
+        let task = Self { host, plugins, cancel, status, asked_in, asked, rehash_every, sees_events: true };
         task.publish();
         task
     }
@@ -46,16 +57,29 @@ impl ReloadTask {
         self.status.subscribe()
     }
 
+    /// The way to ask for a reload while the task runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader(self.asked_in.clone())
+    }
+
     /// Runs until cancelled. A build that is being compiled then is given up; nothing is left behind.
     pub async fn run(mut self) {
-        let mut folders = Folders::of(self.plugins.iter().map(|plugin| &plugin.config().component));
+        let mut folders = self.folders();
         let cancel = self.cancel.clone();
         let mut poll = Instant::now() + POLL_EVERY;
+        let mut rehash = Instant::now() + self.rehash_every;
         loop {
             let due = self.plugins.iter().filter_map(Watched::due).min();
-            let next = due.map_or(poll, |due| due.min(poll));
+            let probation = self.plugins.iter().filter_map(Watched::probation_due).min();
+            let next = [due, probation].into_iter().flatten().fold(poll.min(rehash), Instant::min);
             let hinted = tokio::select! {
                 () = cancel.cancelled() => return,
+                Some(configs) = self.asked.recv() => {
+                    self.reconfigure(configs);
+                    folders = self.folders();
+                    true
+                }
                 () = folders.hinted(), if due.is_none() => true,
                 () = sleep_until(next) => false,
             };
@@ -63,29 +87,56 @@ impl ReloadTask {
                 folders.renew();
                 poll = Instant::now() + POLL_EVERY;
             }
+            let all = hinted || Instant::now() >= rehash;
+            if all {
+                rehash = Instant::now() + self.rehash_every;
+            }
             tokio::select! {
                 () = cancel.cancelled() => return,
-                () = self.look(hinted) => {}
+                () = self.look(hinted, all) => {}
             }
         }
     }
 
-    /// Looks at every plugin whose file may have changed.
-    async fn look(&mut self, hinted: bool) {
+    fn reconfigure(&mut self, configs: Vec<PluginConfig>) {
+        for config in configs {
+            if let Some(plugin) = self.plugins.iter_mut().find(|it| it.name() == config.name) {
+                plugin.reconfigure(config);
+            }
+        }
+    }
+
+    fn folders(&self) -> Folders {
+        let files = self.plugins.iter().map(|plugin| &plugin.config().component);
+        Folders::of(files.filter(|_| self.sees_events))
+    }
+
+    /// Looks at every plugin whose file may have changed, or at all of them.
+    async fn look(&mut self, hinted: bool, all: bool) {
         if hinted {
             tokio::time::sleep(HINT_PAUSE).await;
         }
         let mut changed = false;
         for plugin in &mut self.plugins {
+            changed |= plugin.judge_probation();
             let moved = plugin.has_moved();
             let due = plugin.due().is_some_and(|due| due <= Instant::now());
-            if hinted || moved || due {
+            if all || moved || due {
                 changed |= plugin.look(&self.host).await;
             }
         }
         if changed {
             self.publish();
         }
+    }
+
+    /// As if on a file system that shows changes in neither events nor metadata.
+    #[cfg(test)]
+    pub(super) fn blind(mut self, rehash_every: Duration) -> Self {
+        self.sees_events = false;
+        self.rehash_every = rehash_every;
+        self.plugins.iter_mut().for_each(Watched::blind);
+        self
     }
 
     fn publish(&self) {

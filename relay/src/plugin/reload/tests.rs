@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{PluginStatus, ReloadStatus, watch};
-use crate::plugin::LiveGeneration;
-use crate::plugin::host::testing::{config, obedient, obedient_version};
+use super::{PluginStatus, ReloadStatus, Reloader, watch};
+use crate::plugin::host::testing::{OBEDIENT, WIT, component, config, events, obedient, obedient_version};
 use crate::plugin::host::{PluginConfig, PluginHost};
+use crate::plugin::{Answer, LiveGeneration};
 
 /// Far above what any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Reloading {
     live: BTreeMap<String, LiveGeneration>,
     status: watch::Receiver<ReloadStatus>,
+    reloader: Reloader,
     cancel: CancellationToken,
     tasks: JoinSet<()>,
 }
@@ -33,10 +34,10 @@ impl Reloading {
         let cancel = CancellationToken::new();
         let host = Arc::new(PluginHost::new().unwrap());
         let (live, task) = watch(host, configs, cancel.clone()).await.unwrap();
-        let status = task.status();
+        let (status, reloader) = (task.status(), task.reloader());
         let mut tasks = JoinSet::new();
         tasks.spawn(task.run());
-        Self { live, status, cancel, tasks }
+        Self { live, status, reloader, cancel, tasks }
     }
 
     async fn until(&mut self, plugin: &str, holds: impl Fn(&PluginStatus) -> bool) -> PluginStatus {
@@ -191,4 +192,111 @@ async fn after_cancelling_the_last_build_stays() {
     timeout(PATIENCE, reloading.tasks.join_next()).await.expect("the task ends").unwrap().unwrap();
     reloading.live["a"].borrow().instantiate().unwrap();
     assert!(reloading.live.get_mut("a").unwrap().changed().await.is_err());
+}
+
+/// A build that traps on every event.
+fn trapping() -> Vec<u8> {
+    let discards = "(call $discard (local.get $verdict) (i32.const 100) (i32.const 4))\n";
+    let text = OBEDIENT.replacen(discards, "(call $trap_as_asked)\n", 1).replace("0.9.1", "0.9.6");
+    assert!(text.contains("(call $trap_as_asked)\n"));
+    component(&text, WIT)
+}
+
+/// What a lane does with the build that is live: runs one event after the other.
+fn run(reloading: &Reloading, ids: &[&str]) -> Vec<Answer> {
+    let mut plugin = reloading.live["a"].borrow().instantiate().unwrap();
+    let mut answers = Vec::new();
+    ids.iter().for_each(|id| plugin.run("shop", &events(&[id]), &mut answers));
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_does_worse_than_the_one_before_is_rolled_back_and_not_tried_again() {
+    let (_folder, file) = folder_with_plugin();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    run(&reloading, &["a"; 100]);
+    fs::write(&file, trapping()).unwrap();
+    assert!(reloading.until_version("a", "0.9.6").await.on_probation);
+    let answers = run(&reloading, &["a"; 8]);
+    assert!(answers.iter().all(|it| matches!(it, Answer::Fault(_))), "{answers:?}");
+    let status = reloading.until("a", |it| it.rollbacks == 1).await;
+    assert_eq!((status.identity.version.as_str(), status.on_probation), ("0.9.1", false));
+    assert_eq!(reloading.version("a"), "0.9.1");
+    let error = status.refused.unwrap().error;
+    assert_eq!(error.code, "P115");
+    assert!(
+        error.what.contains("8 of its first 8 events") && error.what.contains("trap_as_asked"),
+        "{error}"
+    );
+    // Another build in its place is tried, and the old one is what it would go back to.
+    fs::write(&file, obedient_version("0.9.2")).unwrap();
+    assert!(reloading.until_version("a", "0.9.2").await.on_probation);
+    run(&reloading, &["t"; 6]);
+    assert_eq!(reloading.until("a", |it| it.rollbacks == 2).await.identity.version, "0.9.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_replaces_one_on_probation_goes_back_to_the_last_that_was_trusted() {
+    let (_folder, file) = folder_with_plugin();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    fs::write(&file, obedient_version("0.9.2")).unwrap();
+    reloading.until_version("a", "0.9.2").await;
+    fs::write(&file, trapping()).unwrap();
+    reloading.until_version("a", "0.9.6").await;
+    run(&reloading, &["a"; 8]);
+    assert_eq!(reloading.until("a", |it| it.rollbacks == 1).await.identity.version, "0.9.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_works_is_trusted_after_a_thousand_events_in_spite_of_some_bad_ones() {
+    let (_folder, file) = folder_with_plugin();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    fs::write(&file, obedient_version("0.9.2")).unwrap();
+    reloading.until_version("a", "0.9.2").await;
+    run(&reloading, &["t", "a", "t"]);
+    let mut plugin = reloading.live["a"].borrow().instantiate().unwrap();
+    plugin.run("shop", &events(&["a"; 1_000]), &mut Vec::new());
+    let status = reloading.until("a", |it| !it.on_probation).await;
+    assert_eq!((status.identity.version.as_str(), status.rollbacks), ("0.9.2", 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_configuration_is_taken_over_when_asked_for_and_a_bad_one_is_refused() {
+    let (_folder, file) = folder_with_plugin();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    let before = reloading.live["a"].borrow().identity().digest.clone();
+    let with = |config: serde_json::Value| PluginConfig { config, ..named("a", &file) };
+    reloading.reloader.reload(vec![with(json!("problem")), named("unknown", &file)]);
+    let refused = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap();
+    assert_eq!(refused.error.code, "P107");
+    reloading.reloader.reload(vec![with(json!({ "a": 1 }))]);
+    let status = reloading.until("a", |it| it.swaps == 1).await;
+    assert_ne!(status.identity.digest, before);
+    assert!(status.refused.is_none() && status.on_probation);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_build_is_tried_again_when_asked_for() {
+    let (_folder, file) = folder_with_plugin();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    fs::write(&file, b"nonsense").unwrap();
+    let refused = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap();
+    reloading.reloader.reload(vec![named("a", &file)]);
+    let again = reloading.until("a", |it| it.refused.as_ref().is_some_and(|it| it.at != refused.at)).await;
+    assert_eq!(again.swaps, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_neither_events_nor_metadata_show_is_found_by_reading() {
+    let (_folder, file) = folder_with_plugin();
+    let cancel = CancellationToken::new();
+    let host = Arc::new(PluginHost::new().unwrap());
+    let (_live, task) = watch(host, vec![named("a", &file)], cancel.clone()).await.unwrap();
+    let mut status = task.status();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task.blind(Duration::from_millis(30)).run());
+    fs::write(&file, obedient_version("0.9.2")).unwrap();
+    let swapped = status.wait_for(|it| it.plugins["a"].identity.version == "0.9.2");
+    timeout(PATIENCE, swapped).await.expect("it is found").unwrap();
+    cancel.cancel();
 }

@@ -10,9 +10,11 @@ use super::place::Lsn;
 use super::script::{Part, Script};
 use super::session::{Session, field};
 use crate::source::SourceError;
+use crate::source::timer::Timer;
 
-/// Under load the next commit flushes the log within this; the log writer alone takes 200 ms.
-const PATIENCE: [Duration; 3] = [Duration::from_millis(1); 3];
+/// Under load the next commit flushes the log within the sum of these; the log writer alone takes 200 ms. Short
+/// steps, because every batch read beside a writer waits here for the flush that is under way.
+const PATIENCE: [Duration; 10] = [Duration::from_micros(300); 10];
 
 const FLUSHED: &str = "SELECT pg_current_wal_flush_lsn()::text";
 
@@ -26,11 +28,12 @@ pub(super) async fn flushed_up_to(
     statement_timeout: Duration,
     lsn: Lsn,
 ) -> Result<(), SourceError> {
+    let mut timer = Timer::default();
     for pause in PATIENCE {
+        timer.wait(pause).await;
         if flushed(session, statement_timeout, &read()).await? >= Some(lsn) {
             return Ok(());
         }
-        tokio::time::sleep(pause).await;
     }
     while flushed(session, statement_timeout, &forced()).await? < Some(lsn) {}
     Ok(())

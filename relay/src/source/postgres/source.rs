@@ -16,6 +16,7 @@ use super::rows::Decoder;
 use super::script::Statements;
 use super::session::Session;
 use crate::source::pause::PollPause;
+use crate::source::timer::Timer;
 use crate::source::{BatchLimit, ReadBatch, Source, SourceError, Start};
 
 /// Reads one outbox table of Postgres by polling with a snapshot cursor.
@@ -26,6 +27,7 @@ pub struct PostgresSource {
     config: PostgresSourceConfig,
     statements: Statements,
     pause: PollPause,
+    timer: Timer,
     reader: Option<Reader>,
 }
 
@@ -35,7 +37,7 @@ impl PostgresSource {
     pub fn new(config: PostgresSourceConfig) -> Self {
         let statements = Statements::new(&config);
         let pause = PollPause::new(config.poll_busy, config.poll_idle);
-        Self { config, statements, pause, reader: None }
+        Self { config, statements, pause, timer: Timer::default(), reader: None }
     }
 
     async fn connect(&mut self, start: Start) -> Result<Position, SourceError> {
@@ -83,7 +85,7 @@ impl PostgresSource {
                     return Ok(*batch);
                 }
                 Ok(Step::Again) => {}
-                Ok(Step::Nothing) => tokio::time::sleep(self.pause.after_nothing(Instant::now())).await,
+                Ok(Step::Nothing) => self.timer.wait(self.pause.after_nothing(Instant::now())).await,
                 Err(error) => {
                     self.reader = None;
                     return Err(error);

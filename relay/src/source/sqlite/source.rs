@@ -14,6 +14,7 @@ use super::failure::{BUSY, FILE, POSITION, REPLACED, classify, refused};
 use super::inspect::{inspect, page_statement};
 use super::rows::Decoder;
 use crate::source::pause::PollPause;
+use crate::source::timer::Timer;
 use crate::source::timestamp::now_microseconds;
 use crate::source::{BatchLimit, ReadBatch, Source, SourceError, Start};
 
@@ -31,6 +32,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct SqliteSource {
     config: SqliteSourceConfig,
     pause: PollPause,
+    timer: Timer,
     reader: Option<Reader>,
 }
 
@@ -47,7 +49,7 @@ impl SqliteSource {
     #[must_use]
     pub fn new(config: SqliteSourceConfig) -> Self {
         let pause = PollPause::new(config.poll_busy, config.poll_idle);
-        Self { config, pause, reader: None }
+        Self { config, pause, timer: Timer::default(), reader: None }
     }
 
     async fn connect(&mut self, start: Start) -> Result<Position, SourceError> {
@@ -73,7 +75,7 @@ impl SqliteSource {
                     self.pause.found(Instant::now());
                     return Ok(batch);
                 }
-                Ok(None) => tokio::time::sleep(self.pause.after_nothing(Instant::now())).await,
+                Ok(None) => self.timer.wait(self.pause.after_nothing(Instant::now())).await,
                 Err(error) => {
                     self.reader = None;
                     return Err(error);

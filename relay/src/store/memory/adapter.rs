@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::KeyId;
 
 use super::lane::{Lane, matches};
 use crate::store::fault::lost;
+use crate::store::port::STOPPED;
 use crate::store::{
-    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
-    StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
+    Settlement, Store, StoreError,
 };
 
 /// A store without durability: what it keeps lives as long as one of its clones.
@@ -26,7 +26,17 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     lanes: BTreeMap<LaneId, Lane>,
-    requests: Vec<(LaneId, DeadFilter)>,
+    requests: Vec<Request>,
+    next_request: u64,
+}
+
+/// What an operator asked of one lane.
+#[derive(Debug)]
+struct Request {
+    number: u64,
+    lane: LaneId,
+    filter: DeadFilter,
+    action: DeadAction,
 }
 
 impl MemoryStore {
@@ -44,9 +54,27 @@ impl Store for MemoryStore {
     fn acquire<'a>(
         &'a self,
         lane: &'a LaneId,
-        owner: &'a str,
-    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
-        Box::pin(async move { Ok(self.state().lanes.entry(lane.clone()).or_default().acquire(owner)) })
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Acquired, StoreError>> {
+        Box::pin(async move { Ok(self.state().lanes.entry(lane.clone()).or_default().acquire(claim)) })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        term: i64,
+        length: Duration,
+        words: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            let renewed = state.lanes.get_mut(lane).is_some_and(|row| row.renew(term, length, words));
+            if renewed { Ok(()) } else { Err(lost(lane, term)) }
+        })
+    }
+
+    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.renew(lane, term, Duration::ZERO, STOPPED)
     }
 
     fn settle<'a>(
@@ -57,8 +85,8 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let row = state.lanes.get_mut(lane).ok_or_else(|| lost(lane, lease))?;
-            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease))?;
+            let row = state.lanes.get_mut(lane).ok_or_else(|| lost(lane, lease.term))?;
+            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease.term))?;
             row.settle(settlement);
             row.advance(lease);
             Ok(())
@@ -83,24 +111,24 @@ impl Store for MemoryStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests } = &mut *state;
-            if requests.iter().all(|(of, _)| of != lane) {
-                return Ok(Vec::new());
+            let State { lanes, requests, .. } = &mut *state;
+            if requests.iter().all(|request| request.lane != *lane) {
+                return Ok(Applied::default());
             }
-            let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease))?;
-            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease))?;
-            let mut revived = Vec::new();
-            requests.retain(|(of, filter)| {
-                if of == lane {
-                    revived.extend(row.revive(filter));
+            let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease.term))?;
+            row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease.term))?;
+            let mut applied = Applied::default();
+            for request in requests.extract_if(.., |request| request.lane == *lane) {
+                match request.action {
+                    DeadAction::Drop => applied.dropped.extend(row.drop_dead(&request.filter)),
+                    action => applied.parked.extend(row.revive(&request.filter, &action, request.number)),
                 }
-                of != lane
-            });
+            }
             row.advance(lease);
-            Ok(revived)
+            Ok(applied)
         })
     }
 
@@ -135,15 +163,21 @@ impl Store for MemoryStore {
         })
     }
 
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests } = &mut *state;
+            let State { lanes, requests, next_request } = &mut *state;
             let mut asked = 0;
             for (id, row) in lanes.iter().filter(|(id, _)| matches(filter, id)) {
                 let count = row.dead(id, filter).count() as u64;
                 if count > 0 {
-                    requests.push((id.clone(), filter.clone()));
+                    *next_request += 1;
+                    let (lane, filter, action) = (id.clone(), filter.clone(), action.clone());
+                    requests.push(Request { number: *next_request, lane, filter, action });
                     asked += count;
                 }
             }

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use relay_engine::event::{KeyId, OwnedEvent, Position};
-use relay_engine::message::Message;
+use relay_engine::message::{Content, Message};
+use relay_engine::outcome::Failure;
 use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, LaneId, LaneRecord, LaneSummary, Lease,
-    ParkedEvent, Retried, RetryResult, Settlement,
+    Acquired, Claim, DeadAction, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder, LaneId,
+    LaneRecord, LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement,
 };
 
 /// The longest wait kept: an `Instant` can't be moved by more than the clock's range.
@@ -22,6 +23,10 @@ type Place = (KeyId, u64, String);
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     owner: String,
+    process: String,
+    leased_until: Option<Instant>,
+    /// What its owner last said it was doing.
+    words: String,
     term: i64,
     version: i64,
     position: Option<Position>,
@@ -44,6 +49,7 @@ struct Held {
     code: String,
     detail: String,
     generation: Vec<String>,
+    rerun: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,12 +90,38 @@ fn matches_event(filter: &DeadFilter, held: &Held) -> bool {
         && filter.event_id.as_ref().is_none_or(|it| *it == held.event.id)
         && filter.aggregate_id.as_ref().is_none_or(|it| *it == held.event.aggregate_id)
         && filter.code.as_ref().is_none_or(|it| *it == held.code)
+        && filter.dead_before.is_none_or(|it| matches!(held.state, State::Dead(at) if at < it))
 }
 
 impl Lane {
-    pub(super) fn acquire(&mut self, owner: &str) -> LaneRecord {
-        owner.clone_into(&mut self.owner);
+    pub(super) fn acquire(&mut self, claim: &Claim) -> Acquired {
+        let expires_in = self.lease_left();
+        let free = self.process == claim.process || claim.instead_of == Some(self.term);
+        if !expires_in.is_zero() && !free {
+            let (owner, process) = (self.owner.clone(), self.process.clone());
+            return Acquired::Held(Holder { owner, process, term: self.term, expires_in });
+        }
+        claim.owner.clone_into(&mut self.owner);
+        claim.process.clone_into(&mut self.process);
         self.term += 1;
+        self.renew(self.term, claim.length, "starting");
+        Acquired::Taken(self.record())
+    }
+
+    pub(super) fn renew(&mut self, term: i64, length: Duration, words: &str) -> bool {
+        let ours = term == self.term;
+        if ours {
+            words.clone_into(&mut self.words);
+            self.leased_until = Some(Instant::now() + length.min(LONGEST_WAIT));
+        }
+        ours
+    }
+
+    fn lease_left(&self) -> Duration {
+        self.leased_until.map(|until| until.saturating_duration_since(Instant::now())).unwrap_or_default()
+    }
+
+    fn record(&self) -> LaneRecord {
         let mut held_keys: Vec<HeldKey> = Vec::new();
         for ((key, ..), held) in &self.held {
             if held_keys.last().is_none_or(|it| it.key != *key) {
@@ -107,7 +139,22 @@ impl Lane {
             held_keys,
             parked: self.held.len() as u64 - dead,
             dead,
+            mean_bytes: self.mean_bytes(),
         }
+    }
+
+    fn mean_bytes(&self) -> u64 {
+        let length = |content: &Content| match content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::Unchanged | Content::Absent => 0,
+        };
+        let size = |held: &Held| {
+            let payload = held.event.payload.as_ref().map_or(0, Vec::len);
+            let messages = held.messages.iter().flatten().map(|it| length(&it.key) + length(&it.body));
+            payload + messages.sum::<usize>()
+        };
+        let all: usize = self.held.values().map(size).sum();
+        all.checked_div(self.held.len()).unwrap_or_default() as u64
     }
 
     pub(super) fn compare(&self, lease: &Lease) -> bool {
@@ -135,6 +182,9 @@ impl Lane {
         }
         for key in keys_to_promote(settlement) {
             self.promote(key, settlement.skip_dead);
+            if let Some(failure) = &settlement.buries {
+                self.bury(key, failure);
+            }
         }
     }
 
@@ -186,6 +236,7 @@ impl Lane {
             code,
             detail,
             generation: held.generation.clone(),
+            rerun: None,
         };
         self.held.insert(place, row);
     }
@@ -205,6 +256,19 @@ impl Lane {
         self.park_now(&place);
     }
 
+    /// Makes dead letters of the events of `key` that are blocked behind one.
+    fn bury(&mut self, key: KeyId, failure: &Failure) {
+        let first_dead =
+            self.of_key(key).find(|(_, held)| held.state.is_dead()).map(|(place, _)| place.clone());
+        let Some(first_dead) = first_dead else { return };
+        let behind = self.held.range_mut(first_dead..).take_while(|((of, ..), _)| *of == key);
+        for (_, held) in behind.filter(|(_, held)| held.state == State::Blocked) {
+            held.state = State::Dead(now());
+            failure.code.as_ref().clone_into(&mut held.code);
+            held.detail.clone_from(&failure.detail);
+        }
+    }
+
     fn park_now(&mut self, place: &Place) {
         if let Some(held) = self.held.get_mut(place) {
             held.state = State::Parked(Instant::now());
@@ -212,11 +276,18 @@ impl Lane {
     }
 
     /// Turns the dead letters that match into events to send again; the first of each key is due at once.
-    pub(super) fn revive(&mut self, filter: &DeadFilter) -> Vec<KeyId> {
+    pub(super) fn revive(&mut self, filter: &DeadFilter, action: &DeadAction, number: u64) -> Vec<KeyId> {
         let mut revived = Vec::new();
         for (place, held) in self.held.iter_mut().filter(|(_, held)| matches_event(filter, held)) {
             held.state = State::Blocked;
             held.attempts = 0;
+            if *action != DeadAction::Retry {
+                (held.rerun, held.messages) = (Some(number), None);
+                held.delivered.clear();
+            }
+            if let DeadAction::Replace(payload) = action {
+                held.event.payload = Some(payload.clone());
+            }
             revived.push(place.clone());
         }
         for place in &revived {
@@ -227,6 +298,23 @@ impl Lane {
             }
         }
         revived.into_iter().map(|(key, ..)| key).collect()
+    }
+
+    /// Forgets the dead letters that match; what waited behind them moves up.
+    pub(super) fn drop_dead(&mut self, filter: &DeadFilter) -> Vec<KeyId> {
+        let dropped: Vec<Place> = self
+            .held
+            .iter()
+            .filter(|(_, held)| matches_event(filter, held))
+            .map(|(place, _)| place.clone())
+            .collect();
+        for place in &dropped {
+            self.held.remove(place);
+            self.places.remove(&place.2);
+        }
+        let keys: Vec<KeyId> = dropped.into_iter().map(|(key, ..)| key).collect();
+        keys.iter().for_each(|key| self.promote(*key, false));
+        keys
     }
 
     pub(super) fn due(&self, limit: usize) -> Vec<ParkedEvent> {
@@ -249,6 +337,7 @@ impl Lane {
                 messages: held.messages.clone(),
                 delivered: held.delivered.clone(),
                 attempts: held.attempts,
+                rerun: held.rerun,
             })
             .collect()
     }
@@ -267,6 +356,8 @@ impl Lane {
             lane: id.clone(),
             owner: self.owner.clone(),
             term: self.term,
+            leased: !self.lease_left().is_zero(),
+            state: self.words.clone(),
             position: self.position.clone(),
             generation: self.generation.clone(),
             delivered: self.delivered,

@@ -49,6 +49,7 @@ pub(super) async fn dead(
         .bind(filter.event_id.as_deref())
         .bind(filter.aggregate_id.as_deref())
         .bind(filter.code.as_deref())
+        .bind(filter.dead_before.map(u64::cast_signed))
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(i64::try_from(offset).unwrap_or(i64::MAX))
         .fetch_all(&mut *transaction)

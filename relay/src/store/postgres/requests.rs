@@ -1,27 +1,35 @@
-//! Retry requests: written by the command line, carried out by the owner of the lane.
+//! Requests about dead letters: written by the command line, carried out by the owner of the lane.
 
 use sqlx::postgres::{PgConnection, PgRow};
-
-use relay_engine::event::KeyId;
 
 use super::fault::postgres_error;
 use super::lane::advance_lane;
 use super::session::{Session, statement};
-use crate::store::rows::{StoredRow as _, read_key};
-use crate::store::{DeadFilter, LaneId, Lease, StoreError};
+use relay_engine::event::KeyId;
+
+use crate::store::encoding::write_names;
+use crate::store::rows::{DROP, RERUN, StoredRow as _, action_payload, action_word, key_bytes, read_keys};
+use crate::store::{Applied, DeadAction, DeadFilter, LaneId, Lease, StoreError};
 
 /// Dead letters of one request revived per call: a larger request goes on with the next call, so that none
 /// meets the statement timeout.
 const LETTERS_PER_CALL: i64 = 10_000;
 
-pub(super) async fn request_retry(session: &Session, filter: &DeadFilter) -> Result<u64, StoreError> {
+pub(super) async fn request(
+    session: &Session,
+    filter: &DeadFilter,
+    action: &DeadAction,
+) -> Result<u64, StoreError> {
     let mut transaction = session.write().await?;
-    let row = statement(include_str!("sql/request_retry.sql"))
+    let row = statement(include_str!("sql/request.sql"))
         .bind(filter.pipeline.as_deref())
         .bind(filter.sink.as_deref())
         .bind(filter.event_id.as_deref())
         .bind(filter.aggregate_id.as_deref())
         .bind(filter.code.as_deref())
+        .bind(filter.dead_before.map(u64::cast_signed))
+        .bind(action_word(action))
+        .bind(action_payload(action))
         .fetch_one(&mut *transaction)
         .await
         .map_err(postgres_error)?;
@@ -33,7 +41,7 @@ pub(super) async fn apply_requests(
     session: &Session,
     lane: &LaneId,
     lease: &mut Lease,
-) -> Result<Vec<KeyId>, StoreError> {
+) -> Result<Applied, StoreError> {
     let mut transaction = session.write().await?;
     let requests = statement(include_str!("sql/open_requests.sql"))
         .bind(&lane.pipeline)
@@ -43,53 +51,81 @@ pub(super) async fn apply_requests(
         .map_err(postgres_error)?;
     if requests.is_empty() {
         transaction.commit().await.map_err(postgres_error)?;
-        return Ok(Vec::new());
+        return Ok(Applied::default());
     }
     advance_lane(&mut transaction, lane, lease).await?;
-    let mut revived = Vec::new();
+    let mut applied = Applied::default();
     for request in &requests {
-        revived.extend(revive(&mut transaction, lane, request).await?);
+        apply(&mut transaction, lane, request, &mut applied).await?;
     }
     transaction.commit().await.map_err(postgres_error)?;
     lease.version += 1;
-    Ok(revived)
+    Ok(applied)
 }
 
-async fn revive(
+/// Carries out as much of one request as one call may.
+async fn apply(
     connection: &mut PgConnection,
     lane: &LaneId,
     request: &PgRow,
-) -> Result<Vec<KeyId>, StoreError> {
-    let id = request.number("id")?;
-    let revived = statement(include_str!("sql/revive.sql"))
-        .bind(&lane.pipeline)
-        .bind(&lane.sink)
-        .bind(id)
-        .bind(request.optional_text("event_id")?)
-        .bind(request.optional_text("aggregate_id")?)
-        .bind(request.optional_text("code")?)
-        .bind(LETTERS_PER_CALL)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(postgres_error)?;
-    let keys = revived
-        .iter()
-        .map(|row| read_key(&row.optional_bytes("key_id")?.unwrap_or_default()))
-        .collect::<Result<Vec<_>, _>>()?;
+    applied: &mut Applied,
+) -> Result<(), StoreError> {
+    let action = request.text("action")?;
+    let keys = letters(connection, lane, request, &action).await?;
     let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-    statement(include_str!("sql/promote_revived.sql"))
-        .bind(&lane.pipeline)
-        .bind(&lane.sink)
-        .bind(id)
-        .execute(&mut *connection)
-        .await
-        .map_err(postgres_error)?;
+    if action == DROP {
+        let touched: Vec<Vec<u8>> = keys.iter().map(|key| key_bytes(*key).to_vec()).collect();
+        statement(include_str!("sql/promote.sql"))
+            .bind(&lane.pipeline)
+            .bind(&lane.sink)
+            .bind(touched)
+            .bind(false)
+            .execute(&mut *connection)
+            .await
+            .map_err(postgres_error)?;
+        applied.dropped.extend(keys);
+    } else {
+        statement(include_str!("sql/promote_revived.sql"))
+            .bind(&lane.pipeline)
+            .bind(&lane.sink)
+            .bind(request.number("id")?)
+            .execute(&mut *connection)
+            .await
+            .map_err(postgres_error)?;
+        applied.parked.extend(keys);
+    }
     statement(include_str!("sql/close_request.sql"))
-        .bind(id)
+        .bind(request.number("id")?)
         .bind(count)
         .bind(count < LETTERS_PER_CALL)
         .execute(connection)
         .await
         .map_err(postgres_error)?;
-    Ok(keys)
+    Ok(())
+}
+
+/// Revives or drops the letters that the request means; returns their keys.
+async fn letters(
+    connection: &mut PgConnection,
+    lane: &LaneId,
+    request: &PgRow,
+    action: &str,
+) -> Result<Vec<KeyId>, StoreError> {
+    let drops = action == DROP;
+    let sql = if drops { include_str!("sql/drop.sql") } else { include_str!("sql/revive.sql") };
+    let mut chosen = statement(sql)
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(request.number("id")?)
+        .bind(request.optional_text("event_id")?)
+        .bind(request.optional_text("aggregate_id")?)
+        .bind(request.optional_text("code")?)
+        .bind(request.optional_number("dead_before")?)
+        .bind(LETTERS_PER_CALL);
+    if !drops {
+        let no_slots = write_names(&[])?;
+        chosen = chosen.bind(action == RERUN).bind(request.optional_bytes("payload")?).bind(no_slots);
+    }
+    let rows = chosen.fetch_all(connection).await.map_err(postgres_error)?;
+    read_keys(&rows)
 }

@@ -125,11 +125,22 @@ async fn promote(
     statement(include_str!("sql/promote.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
-        .bind(keys)
+        .bind(&keys)
         .bind(settlement.skip_dead)
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .map_err(postgres_error)?;
+    if let Some(failure) = &settlement.buries {
+        statement(include_str!("sql/bury.sql"))
+            .bind(&lane.pipeline)
+            .bind(&lane.sink)
+            .bind(&keys)
+            .bind(failure.code.as_ref())
+            .bind(&failure.detail)
+            .execute(connection)
+            .await
+            .map_err(postgres_error)?;
+    }
     Ok(())
 }
 

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
+use crate::store::port::STOPPED;
 use crate::store::{
-    DeadFilter, DeadLetter, LaneId, LaneRecord, LaneSummary, Lease, ParkedEvent, Settlement, Store,
-    StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
+    Settlement, Store, StoreError,
 };
 
 /// A store in tables prefixed `relay_` of an SQLite file, usually the application's own.
@@ -48,9 +48,23 @@ impl Store for SqliteStore {
     fn acquire<'a>(
         &'a self,
         lane: &'a LaneId,
-        owner: &'a str,
-    ) -> BoxFuture<'a, Result<LaneRecord, StoreError>> {
-        Box::pin(self.session.at_home(lane::acquire(&self.session, lane, owner)))
+        claim: &'a Claim,
+    ) -> BoxFuture<'a, Result<Acquired, StoreError>> {
+        Box::pin(self.session.at_home(lane::acquire(&self.session, lane, claim)))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        term: i64,
+        length: Duration,
+        state: &'a str,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(lane::renew(&self.session, lane, term, length, state)))
+    }
+
+    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.session.at_home(lane::renew(&self.session, lane, term, Duration::ZERO, STOPPED)))
     }
 
     fn settle<'a>(
@@ -78,7 +92,7 @@ impl Store for SqliteStore {
         &'a self,
         lane: &'a LaneId,
         lease: &'a mut Lease,
-    ) -> BoxFuture<'a, Result<Vec<KeyId>, StoreError>> {
+    ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(self.session.at_home(requests::apply_requests(&self.session, lane, lease)))
     }
 
@@ -95,7 +109,11 @@ impl Store for SqliteStore {
         Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
     }
 
-    fn request_retry<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<u64, StoreError>> {
-        Box::pin(self.session.at_home(requests::request_retry(&self.session, filter)))
+    fn request<'a>(
+        &'a self,
+        filter: &'a DeadFilter,
+        action: &'a DeadAction,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.session.at_home(requests::request(&self.session, filter, action)))
     }
 }

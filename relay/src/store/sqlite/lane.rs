@@ -1,24 +1,45 @@
 //! Rows of lanes: taking one over, moving it, listing all.
 
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::fault::sqlite_error;
 use super::session::{Session, statement};
 use crate::store::encoding::{read_names, write_names};
-use crate::store::fault::lost;
-use crate::store::rows::{StoredRow as _, read_key, read_position, read_summary};
-use crate::store::{HeldKey, LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError};
+use crate::store::fault::{Cause, lost, store_error};
+use crate::store::rows::{
+    StoredRow as _, microseconds, must_wait, read_holder, read_key, read_position, read_summary,
+};
+use crate::store::sampling::sampled;
+use crate::store::{
+    Acquired, Claim, HeldKey, Holder, LaneId, LaneRecord, LaneSummary, Lease, Settlement, StoreError,
+};
 
-/// Makes a new term of the lane and reads what its new owner has to know, in one transaction.
-pub(super) async fn acquire(session: &Session, lane: &LaneId, owner: &str) -> Result<LaneRecord, StoreError> {
+/// Makes a new term of the lane, unless another owner's lease runs, and reads what its new owner has to know, in
+/// one transaction.
+pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> Result<Acquired, StoreError> {
+    // A look first: a standby asks again and again, and the claim itself would lock the owner's row each time.
+    if let Some(holder) = holder(session, lane).await?.filter(|holder| must_wait(claim, holder)) {
+        return Ok(Acquired::Held(holder));
+    }
     let mut transaction = session.write().await?;
-    let row = statement(include_str!("sql/acquire.sql"))
+    let taken = statement(include_str!("sql/acquire.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
-        .bind(owner)
-        .fetch_one(&mut *transaction)
+        .bind(&claim.owner)
+        .bind(&claim.process)
+        .bind(microseconds(claim.length))
+        .bind(claim.instead_of)
+        .fetch_optional(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
+    let Some(row) = taken else {
+        drop(transaction);
+        let holder = holder(session, lane).await?;
+        return holder.map(Acquired::Held).ok_or_else(|| lost(lane, 0));
+    };
     let mut record = LaneRecord {
         lease: Lease { term: row.number("term")?, version: row.number("version")? },
         position: read_position(row.optional_text("position")?.as_deref())?,
@@ -26,22 +47,79 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, owner: &str) -> Re
         held_keys: Vec::new(),
         parked: 0,
         dead: 0,
+        mean_bytes: 0,
     };
-    let keys = statement(include_str!("sql/held_keys.sql"))
+    read_held(&mut transaction, lane, &mut record).await?;
+    transaction.commit().await.map_err(sqlite_error)?;
+    Ok(Acquired::Taken(record))
+}
+
+/// Reads which keys are held, row by row: there may be a million.
+async fn read_held(
+    connection: &mut SqliteConnection,
+    lane: &LaneId,
+    record: &mut LaneRecord,
+) -> Result<(), StoreError> {
+    let mut rows = statement(include_str!("sql/held_keys.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
-        .fetch_all(&mut *transaction)
-        .await
-        .map_err(sqlite_error)?;
-    for row in keys {
+        .fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await.map_err(sqlite_error)? {
         let key = read_key(&row.optional_bytes("key_id")?.unwrap_or_default())?;
         let (parked, dead) = (row.number("parked")?.cast_unsigned(), row.number("dead")?.cast_unsigned());
         record.held_keys.push(HeldKey { key, parked, dead });
         record.parked += parked;
         record.dead += dead;
     }
+    drop(rows);
+    if record.held_keys.is_empty() {
+        return Ok(());
+    }
+    let sample: Vec<String> = sampled(&record.held_keys).map(|key| format!("{:032x}", key.0)).collect();
+    let sample = serde_json::to_string(&sample)
+        .map_err(|error| store_error(Cause::Rejected, format!("a list can't be written: {error}"), None))?;
+    let row = statement(include_str!("sql/held_size.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(sample)
+        .fetch_one(connection)
+        .await
+        .map_err(sqlite_error)?;
+    record.mean_bytes = row.number("bytes")?.cast_unsigned();
+    Ok(())
+}
+
+/// Who owned the lane last, and for how much longer.
+async fn holder(session: &Session, lane: &LaneId) -> Result<Option<Holder>, StoreError> {
+    let row = statement(include_str!("sql/holder.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .fetch_optional(session.readers())
+        .await
+        .map_err(sqlite_error)?;
+    row.as_ref().map(read_holder).transpose()
+}
+
+/// Compares the term and makes the lease run for `length` from now.
+pub(super) async fn renew(
+    session: &Session,
+    lane: &LaneId,
+    term: i64,
+    length: Duration,
+    state: &str,
+) -> Result<(), StoreError> {
+    let mut transaction = session.write().await?;
+    let renewed = statement(include_str!("sql/renew.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(term)
+        .bind(microseconds(length))
+        .bind(state)
+        .execute(&mut *transaction)
+        .await
+        .map_err(sqlite_error)?;
     transaction.commit().await.map_err(sqlite_error)?;
-    Ok(record)
+    if renewed.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, term)) }
 }
 
 /// Compares the lease and moves the lane; its row stays locked until the transaction ends.
@@ -63,7 +141,7 @@ pub(super) async fn settle_lane(
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
-    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease)) }
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease.term)) }
 }
 
 /// Compares the lease and takes its next version without moving the lane.
@@ -80,7 +158,7 @@ pub(super) async fn advance_lane(
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
-    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease)) }
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(lost(lane, lease.term)) }
 }
 
 /// Every lane that has a row, by pipeline and sink.

@@ -1,28 +1,36 @@
-//! Retry requests: written by the command line, carried out by the owner of the lane.
+//! Requests about dead letters: written by the command line, carried out by the owner of the lane.
 
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Executor, Sqlite};
 
-use relay_engine::event::KeyId;
-
 use super::fault::sqlite_error;
 use super::lane::advance_lane;
 use super::session::{Session, statement};
-use crate::store::rows::{StoredRow as _, read_key};
-use crate::store::{DeadFilter, LaneId, Lease, StoreError};
+use super::settle::json;
+use relay_engine::event::KeyId;
+
+use crate::store::encoding::write_names;
+use crate::store::rows::{DROP, RERUN, StoredRow as _, action_payload, action_word, read_keys};
+use crate::store::{Applied, DeadAction, DeadFilter, LaneId, Lease, StoreError};
 
 /// Dead letters of one request revived per call: a larger request goes on with the next call, so that the
 /// application's writes get their turn in between.
 const LETTERS_PER_CALL: i64 = 1_000;
 
-pub(super) async fn request_retry(session: &Session, filter: &DeadFilter) -> Result<u64, StoreError> {
+pub(super) async fn request(
+    session: &Session,
+    filter: &DeadFilter,
+    action: &DeadAction,
+) -> Result<u64, StoreError> {
     let mut transaction = session.write().await?;
     let row = filtered(include_str!("sql/count_dead.sql"), filter)
         .fetch_one(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
-    filtered(include_str!("sql/request_retry.sql"), filter)
+    filtered(include_str!("sql/request.sql"), filter)
+        .bind(action_word(action))
+        .bind(action_payload(action).map(<[u8]>::to_vec))
         .execute(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
@@ -37,26 +45,27 @@ fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static, Sqlite, Sq
         .bind(filter.event_id.clone())
         .bind(filter.aggregate_id.clone())
         .bind(filter.code.clone())
+        .bind(filter.dead_before.map(u64::cast_signed))
 }
 
 pub(super) async fn apply_requests(
     session: &Session,
     lane: &LaneId,
     lease: &mut Lease,
-) -> Result<Vec<KeyId>, StoreError> {
+) -> Result<Applied, StoreError> {
     // Asked outside the write lock: nearly always there is nothing to do.
     if open_requests(session.readers(), lane).await?.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Applied::default());
     }
     let mut transaction = session.write().await?;
     advance_lane(&mut transaction, lane, lease).await?;
-    let mut revived = Vec::new();
+    let mut applied = Applied::default();
     for request in open_requests(&mut *transaction, lane).await? {
-        revived.extend(revive(&mut transaction, lane, &request).await?);
+        apply(&mut transaction, lane, &request, &mut applied).await?;
     }
     transaction.commit().await.map_err(sqlite_error)?;
     lease.version += 1;
-    Ok(revived)
+    Ok(applied)
 }
 
 async fn open_requests(
@@ -71,41 +80,70 @@ async fn open_requests(
         .map_err(sqlite_error)
 }
 
-async fn revive(
+/// Carries out as much of one request as one call may.
+async fn apply(
     connection: &mut SqliteConnection,
     lane: &LaneId,
     request: &SqliteRow,
-) -> Result<Vec<KeyId>, StoreError> {
-    let id = request.number("id")?;
-    let revived = statement(include_str!("sql/revive.sql"))
-        .bind(&lane.pipeline)
-        .bind(&lane.sink)
-        .bind(id)
-        .bind(request.optional_text("event_id")?)
-        .bind(request.optional_text("aggregate_id")?)
-        .bind(request.optional_text("code")?)
-        .bind(LETTERS_PER_CALL)
-        .fetch_all(&mut *connection)
-        .await
-        .map_err(sqlite_error)?;
-    let keys = revived
-        .iter()
-        .map(|row| read_key(&row.optional_bytes("key_id")?.unwrap_or_default()))
-        .collect::<Result<Vec<_>, _>>()?;
+    applied: &mut Applied,
+) -> Result<(), StoreError> {
+    let action = request.text("action")?;
+    let keys = letters(connection, lane, request, &action).await?;
     let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-    statement(include_str!("sql/promote_revived.sql"))
-        .bind(&lane.pipeline)
-        .bind(&lane.sink)
-        .bind(id)
-        .execute(&mut *connection)
-        .await
-        .map_err(sqlite_error)?;
+    if action == DROP {
+        let touched: Vec<String> = keys.iter().map(|key| format!("{:032x}", key.0)).collect();
+        let touched = json(&touched)?;
+        statement(include_str!("sql/promote.sql"))
+            .bind(&lane.pipeline)
+            .bind(&lane.sink)
+            .bind(touched)
+            .bind(false)
+            .execute(&mut *connection)
+            .await
+            .map_err(sqlite_error)?;
+        applied.dropped.extend(keys);
+    } else {
+        statement(include_str!("sql/promote_revived.sql"))
+            .bind(&lane.pipeline)
+            .bind(&lane.sink)
+            .bind(request.number("id")?)
+            .execute(&mut *connection)
+            .await
+            .map_err(sqlite_error)?;
+        applied.parked.extend(keys);
+    }
     statement(include_str!("sql/close_request.sql"))
-        .bind(id)
+        .bind(request.number("id")?)
         .bind(count)
         .bind(count < LETTERS_PER_CALL)
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
-    Ok(keys)
+    Ok(())
+}
+
+/// Revives or drops the letters that the request means; returns their keys.
+async fn letters(
+    connection: &mut SqliteConnection,
+    lane: &LaneId,
+    request: &SqliteRow,
+    action: &str,
+) -> Result<Vec<KeyId>, StoreError> {
+    let drops = action == DROP;
+    let sql = if drops { include_str!("sql/drop.sql") } else { include_str!("sql/revive.sql") };
+    let mut chosen = statement(sql)
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(request.number("id")?)
+        .bind(request.optional_text("event_id")?)
+        .bind(request.optional_text("aggregate_id")?)
+        .bind(request.optional_text("code")?)
+        .bind(request.optional_number("dead_before")?)
+        .bind(LETTERS_PER_CALL);
+    if !drops {
+        let no_slots = write_names(&[])?;
+        chosen = chosen.bind(action == RERUN).bind(request.optional_bytes("payload")?).bind(no_slots);
+    }
+    let rows = chosen.fetch_all(connection).await.map_err(sqlite_error)?;
+    read_keys(&rows)
 }

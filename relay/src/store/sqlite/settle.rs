@@ -3,6 +3,7 @@
 //! The write lock is taken at the beginning, so that nothing can come between the compare-and-set and the rest.
 //! Everything is encoded before that: the application waits for this lock.
 
+use relay_engine::outcome::Failure;
 use sqlx::sqlite::SqliteConnection;
 
 use super::fault::sqlite_error;
@@ -40,7 +41,10 @@ pub(super) async fn settle(
         hold(&mut transaction, lane, row).await?;
     }
     if let Some(keys) = keys {
-        promote(&mut transaction, lane, keys, settlement.skip_dead).await?;
+        promote(&mut transaction, lane, &keys, settlement.skip_dead).await?;
+        if let Some(failure) = &settlement.buries {
+            bury(&mut transaction, lane, &keys, failure).await?;
+        }
     }
     transaction.commit().await.map_err(sqlite_error)?;
     lease.version += 1;
@@ -48,7 +52,7 @@ pub(super) async fn settle(
 }
 
 /// A list as one value: SQLite has no arrays.
-fn json(list: &impl serde::Serialize) -> Result<String, StoreError> {
+pub(super) fn json(list: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(list)
         .map_err(|error| store_error(Cause::Rejected, format!("a list can't be written: {error}"), None))
 }
@@ -113,7 +117,7 @@ async fn hold(connection: &mut SqliteConnection, lane: &LaneId, row: &HeldRow<'_
 async fn promote(
     connection: &mut SqliteConnection,
     lane: &LaneId,
-    keys: String,
+    keys: &str,
     skip_dead: bool,
 ) -> Result<(), StoreError> {
     statement(include_str!("sql/promote.sql"))
@@ -121,6 +125,24 @@ async fn promote(
         .bind(&lane.sink)
         .bind(keys)
         .bind(skip_dead)
+        .execute(connection)
+        .await
+        .map_err(sqlite_error)?;
+    Ok(())
+}
+
+async fn bury(
+    connection: &mut SqliteConnection,
+    lane: &LaneId,
+    keys: &str,
+    failure: &Failure,
+) -> Result<(), StoreError> {
+    statement(include_str!("sql/bury.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(keys)
+        .bind(failure.code.as_ref())
+        .bind(&failure.detail)
         .execute(connection)
         .await
         .map_err(sqlite_error)?;

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use relay::store::{HeldEvent, HeldState, RetryResult, Settlement};
+use relay::store::{DeadAction, DeadFilter, HeldEvent, HeldState, RetryResult, Settlement};
 use relay_engine::event::OwnedEvent;
 
 use super::place::Place;
-use super::sample::{LATER, NOW, Owner, done, event, failed, failure, held, holding, message, retrying};
+use super::sample::{
+    LATER, NOW, Owner, done, event, failed, failure, held, holding, message, retrying, take,
+};
 
 pub(crate) async fn a_held_event_comes_back_byte_for_byte(place: &Place) {
     let mut owner = Owner::of(place, "kafka").await;
@@ -85,7 +87,7 @@ pub(crate) async fn the_next_of_a_key_moves_up_when_the_first_is_done(place: &Pl
         owner.settle(retrying(vec![done(next, "a")])).await;
     }
     assert_eq!(owner.due().await, [] as [u64; 0]);
-    assert!(owner.store.acquire(&owner.lane, "relay-2").await.unwrap().held_keys.is_empty());
+    assert!(take(owner.store.as_ref(), &owner.lane, "relay-2").await.unwrap().held_keys.is_empty());
 }
 
 pub(crate) async fn a_blocked_event_whose_key_is_free_is_due_at_once(place: &Place) {
@@ -132,6 +134,46 @@ pub(crate) async fn a_dead_letter_that_is_skipped_lets_its_key_pass(place: &Plac
     assert_eq!(owner.due().await, [2], "the living still go one at a time");
     owner.settle(skipping(retrying(vec![done(2, "a")]))).await;
     assert_eq!(owner.due().await, [3]);
+}
+
+pub(crate) async fn a_dead_letter_of_a_parked_key_takes_what_waits_behind_it(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let parking = |settlement| Settlement { buries: Some(failure("E601")), ..settlement };
+    let waiting = [2, 13, 4].map(|it| held(it, "a", HeldState::Blocked));
+    let other = [held(5, "b", NOW), held(6, "b", HeldState::Blocked)];
+    owner.settle(parking(holding([vec![held(1, "a", NOW)], waiting.into(), other.into()].concat()))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![1, 5], vec![]), "nothing is dead yet");
+    owner.settle(parking(retrying(vec![failed(1, "a", HeldState::Dead)]))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5], vec![1, 2, 4, 13]));
+    let with_it = owner.store.dead(&super::sample::only(4), 1, 0).await.unwrap();
+    assert_eq!((with_it[0].code.as_str(), with_it[0].attempts), ("E601", 0));
+    // What is behind a dead letter when it is recorded is buried with it, what stands before it is not.
+    owner.settle(parking(holding(vec![held(14, "a", HeldState::Blocked)]))).await;
+    owner
+        .settle(parking(holding(vec![held(9, "c", HeldState::Dead), held(8, "c", HeldState::Blocked)])))
+        .await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5, 8], vec![1, 2, 4, 9, 13, 14]));
+    let filter = DeadFilter { aggregate_id: Some("a".to_owned()), ..DeadFilter::default() };
+    owner.store.request(&filter, &DeadAction::Retry).await.unwrap();
+    assert_eq!(owner.store.apply_requests(&owner.lane, &mut owner.lease).await.unwrap().letters(), 5);
+    for next in [1, 2, 4, 13, 14] {
+        assert!(owner.due().await.contains(&next), "the key as a whole, in its order");
+        owner.settle(parking(retrying(vec![done(next, "a")]))).await;
+    }
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5, 8], vec![9]));
+}
+
+pub(crate) async fn what_waits_before_a_dead_letter_of_a_parked_key_stays(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let parking = |settlement| Settlement { buries: Some(failure("E601")), ..settlement };
+    // A transaction that committed late brought earlier places of the key.
+    let late = [held(7, "a", NOW), held(5, "a", HeldState::Blocked), held(6, "a", HeldState::Blocked)];
+    owner.settle(parking(holding(late.into()))).await;
+    owner.settle(parking(holding(vec![held(8, "a", HeldState::Blocked)]))).await;
+    owner.settle(parking(retrying(vec![failed(7, "a", HeldState::Dead)]))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![5], vec![7, 8]));
+    owner.settle(parking(retrying(vec![done(5, "a")]))).await;
+    assert_eq!((owner.due().await, owner.dead().await), (vec![6], vec![7, 8]));
 }
 
 pub(crate) async fn an_event_that_failed_again_waits_with_what_it_learned(place: &Place) {

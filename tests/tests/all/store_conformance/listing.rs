@@ -2,10 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use relay::store::{DeadFilter, HeldEvent, HeldState, LaneId, Settlement};
+use relay::store::{DeadAction, DeadFilter, HeldEvent, HeldState, LaneId, Settlement};
 
 use super::place::Place;
-use super::sample::{LATER, Owner, event, failure, held, id, lane, message, position};
+use super::sample::{LATER, Owner, event, failure, held, id, lane, message, position, take};
 
 /// A minute, in microseconds: what clocks of one machine may differ by at most.
 const MINUTE: u64 = 60_000_000;
@@ -65,7 +65,7 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
     nats.hold(vec![held(1, "a", HeldState::Dead)]).await;
     let other = LaneId { pipeline: "users".to_owned(), sink: "kafka".to_owned() };
     let store = place.open().await;
-    let mut lease = store.acquire(&other, "relay-1").await.unwrap().lease;
+    let mut lease = take(store.as_ref(), &other, "relay-1").await.unwrap().lease;
     let held = Settlement { held: vec![held(9, "a", HeldState::Dead)], ..Settlement::default() };
     store.settle(&other, &mut lease, &held).await.unwrap();
 
@@ -84,7 +84,11 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
         let found = store.dead(&filter, 10, 0).await.unwrap();
         let found: Vec<_> = found.iter().map(|it| (it.lane.sink.as_str(), it.event.sequence)).collect();
         assert_eq!(found, expected, "{filter:?}");
-        assert_eq!(store.request_retry(&filter).await.unwrap(), expected.len() as u64, "{filter:?}");
+        assert_eq!(
+            store.request(&filter, &DeadAction::Retry).await.unwrap(),
+            expected.len() as u64,
+            "{filter:?}"
+        );
     }
 }
 

@@ -1,10 +1,14 @@
 //! Progress, terms and who may write.
 
-use relay::store::{DeadFilter, HeldKey, HeldState, Lease, Settlement, StoreError};
+use std::time::Duration;
+
+use relay::store::{
+    Acquired, Claim, DeadAction, DeadFilter, HeldKey, HeldState, Lease, Settlement, StoreError,
+};
 use relay_engine::event::KeyId;
 
 use super::place::Place;
-use super::sample::{LATER, NOW, Owner, done, failed, held, lane, position};
+use super::sample::{LATER, NOW, Owner, claim, done, failed, held, lane, position, take};
 
 fn moving(after: u64) -> Settlement {
     Settlement { position: Some(position(after)), ..Settlement::default() }
@@ -12,7 +16,7 @@ fn moving(after: u64) -> Settlement {
 
 pub(crate) async fn a_new_lane_has_no_progress(place: &Place) {
     let store = place.open().await;
-    let record = store.acquire(&lane("kafka"), "relay-1").await.unwrap();
+    let record = take(store.as_ref(), &lane("kafka"), "relay-1").await.unwrap();
     assert_eq!(record.lease, Lease { term: 1, version: 0 });
     assert_eq!((record.position, record.parked, record.dead), (None, 0, 0));
     assert!(record.generation.is_empty() && record.held_keys.is_empty());
@@ -27,7 +31,7 @@ pub(crate) async fn progress_survives_a_reopen(place: &Place) {
     assert_eq!(owner.lease, Lease { term: 1, version: 2 });
     drop(owner);
 
-    let record = place.open().await.acquire(&lane("kafka"), "relay-2").await.unwrap();
+    let record = take(place.open().await.as_ref(), &lane("kafka"), "relay-2").await.unwrap();
     assert_eq!(record.lease, Lease { term: 2, version: 2 });
     assert_eq!(record.position, Some(position(42)));
     assert_eq!(record.generation, generation);
@@ -66,7 +70,7 @@ pub(crate) async fn an_older_owner_changes_nothing(place: &Place) {
 pub(crate) async fn an_older_owner_carries_out_no_request(place: &Place) {
     let mut old = Owner::of(place, "kafka").await;
     old.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    assert_eq!(old.store.request_retry(&DeadFilter::default()).await.unwrap(), 1);
+    assert_eq!(old.store.request(&DeadFilter::default(), &DeadAction::Retry).await.unwrap(), 1);
     let mut new = Owner::of(place, "kafka").await;
 
     let refused = old.store.apply_requests(&old.lane, &mut old.lease).await.unwrap_err();
@@ -113,12 +117,14 @@ pub(crate) async fn a_new_owner_learns_which_keys_are_held(place: &Place) {
             held(4, "c", NOW),
         ])
         .await;
-    let record = place.open().await.acquire(&owner.lane, "relay-2").await.unwrap();
+    let record = take(place.open().await.as_ref(), &owner.lane, "relay-2").await.unwrap();
     let held_key = |key, parked, dead| HeldKey { key: KeyId::of(key), parked, dead };
     let mut expected = vec![held_key("a", 2, 0), held_key("b", 0, 1), held_key("c", 1, 0)];
     expected.sort_by_key(|it| it.key);
     assert_eq!(record.held_keys, expected);
     assert_eq!((record.parked, record.dead), (3, 1));
+    let payload = held(1, "a", NOW).event.payload.map_or(0, |it| it.len() as u64);
+    assert!((payload..payload + 1_000).contains(&record.mean_bytes) && payload > 0, "{record:?}");
 }
 
 pub(crate) async fn lanes_do_not_share_events(place: &Place) {
@@ -129,5 +135,67 @@ pub(crate) async fn lanes_do_not_share_events(place: &Place) {
     assert_eq!((kafka.due().await, nats.due().await), (vec![1], vec![]));
     kafka.settle(super::sample::retrying(vec![done(1, "a")])).await;
     assert_eq!((kafka.due().await, nats.dead().await), (vec![], vec![1]));
-    assert_eq!(kafka.store.acquire(&kafka.lane, "relay-2").await.unwrap().held_keys, Vec::new());
+    assert_eq!(take(kafka.store.as_ref(), &kafka.lane, "relay-2").await.unwrap().held_keys, Vec::new());
+}
+
+fn claim_for(owner: &str, length: Duration) -> Claim {
+    Claim { length, ..claim(owner) }
+}
+
+const LONG: Duration = Duration::from_secs(3_600);
+
+pub(crate) async fn a_lease_that_runs_keeps_others_away_until_it_is_given_back(place: &Place) {
+    let (store, other) = (place.open().await, place.open().await);
+    let lane = lane("kafka");
+    let Acquired::Taken(record) = store.acquire(&lane, &claim_for("relay-1", LONG)).await.unwrap() else {
+        panic!("nobody had it");
+    };
+    let term = record.lease.term;
+    let Acquired::Held(holder) = other.acquire(&lane, &claim_for("relay-2", LONG)).await.unwrap() else {
+        panic!("the lease runs");
+    };
+    assert_eq!((holder.owner.as_str(), holder.process.as_str()), ("relay-1", "process of relay-1"));
+    assert!(holder.term == term && holder.expires_in > LONG / 2, "{holder:?}");
+    assert!(store.lanes().await.unwrap()[0].leased);
+
+    store.release(&lane, term).await.unwrap();
+    assert!(!store.lanes().await.unwrap()[0].leased);
+    let taken = other.acquire(&lane, &claim_for("relay-2", LONG)).await.unwrap();
+    assert!(matches!(&taken, Acquired::Taken(record) if record.lease.term == term + 1), "{taken:?}");
+}
+
+pub(crate) async fn a_lease_is_renewed_under_its_term_alone(place: &Place) {
+    let store = place.open().await;
+    let lane = lane("kafka");
+    let first = take(store.as_ref(), &lane, "relay-1").await.unwrap().lease;
+    // Run out, taken by nobody: still the owner's to renew, and to settle with.
+    store.renew(&lane, first.term, LONG, "running").await.unwrap();
+    let row = store.lanes().await.unwrap().remove(0);
+    assert_eq!((row.leased, row.state.as_str()), (true, "running"));
+    let mut settling = first.clone();
+    store.settle(&lane, &mut settling, &moving(5)).await.unwrap();
+    assert!(matches!(store.acquire(&lane, &claim("relay-2")).await.unwrap(), Acquired::Held(_)));
+
+    store.release(&lane, first.term).await.unwrap();
+    assert_eq!(store.lanes().await.unwrap()[0].state, "stopped");
+    take(store.as_ref(), &lane, "relay-2").await.unwrap();
+    let refused = store.renew(&lane, first.term, LONG, "running").await.unwrap_err();
+    assert!(matches!(refused, StoreError::Lost { .. }), "{refused}");
+    let refused = store.release(&lane, first.term).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Lost { .. }), "{refused}");
+}
+
+pub(crate) async fn a_process_takes_over_from_itself_and_from_a_term_known_to_be_gone(place: &Place) {
+    let store = place.open().await;
+    let lane = lane("kafka");
+    let mine = claim_for("relay-1", LONG);
+    for term in 1..=2 {
+        let taken = store.acquire(&lane, &mine).await.unwrap();
+        assert!(matches!(&taken, Acquired::Taken(record) if record.lease.term == term), "{taken:?}");
+    }
+    let wrong_term = Claim { instead_of: Some(1), ..claim_for("relay-2", LONG) };
+    assert!(matches!(store.acquire(&lane, &wrong_term).await.unwrap(), Acquired::Held(_)));
+    let right_term = Claim { instead_of: Some(2), ..wrong_term };
+    let taken = store.acquire(&lane, &right_term).await.unwrap();
+    assert!(matches!(&taken, Acquired::Taken(record) if record.lease.term == 3), "{taken:?}");
 }

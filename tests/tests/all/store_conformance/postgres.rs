@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use relay::store::postgres::PostgresStore;
-use relay::store::{HeldState, Store, StoreError};
+use relay::store::{DeadAction, HeldState, Store, StoreError};
 use relay_engine::event::KeyId;
 use relay_tests::stack::Postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 use super::place::{Place, database};
-use super::sample::{Owner, done, held, holding, lane, position, retrying};
+use super::sample::{Owner, done, held, holding, lane, position, retrying, take};
 
 async fn run(url: &str, sql: String) {
     let sql = sqlx::raw_sql(AssertSqlSafe(sql));
@@ -45,8 +45,8 @@ async fn two_relays_that_start_at_once_make_one_schema() {
     first.unwrap();
     second.unwrap();
     one.prepare().await.unwrap();
-    assert_eq!(one.acquire(&lane("kafka"), "relay-1").await.unwrap().lease.term, 1);
-    assert_eq!(two.acquire(&lane("kafka"), "relay-2").await.unwrap().lease.term, 2);
+    assert_eq!(take(&one, &lane("kafka"), "relay-1").await.unwrap().lease.term, 1);
+    assert_eq!(take(&two, &lane("kafka"), "relay-2").await.unwrap().lease.term, 2);
 }
 
 #[tokio::test]
@@ -73,10 +73,10 @@ async fn a_role_with_the_least_grants_keeps_progress_in_tables_that_their_owner_
         run(&url, PostgresStore::grant_script("relay", &role)).await;
     }
     store.prepare().await.unwrap();
-    let lease = store.acquire(&lane("kafka"), "relay-1").await.unwrap().lease;
+    let lease = take(&store, &lane("kafka"), "relay-1").await.unwrap().lease;
     let mut owner = Owner { store: Arc::new(store), lane: lane("kafka"), lease };
     owner.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    assert_eq!(owner.store.request_retry(&super::sample::only(1)).await.unwrap(), 1);
+    assert_eq!(owner.store.request(&super::sample::only(1), &DeadAction::Retry).await.unwrap(), 1);
     assert_eq!(owner.apply().await, 1);
     owner.settle(retrying(vec![done(1, "a")])).await;
     assert_eq!(owner.dead().await, [] as [u64; 0]);
@@ -88,7 +88,7 @@ async fn a_database_that_refuses_us_says_so() {
     let refused = PostgresStore::connect(&format!("{url}_absent"), "relay").await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused { code: "T504", .. }), "{refused}");
     let store = PostgresStore::connect(&url, "relay").await.unwrap();
-    let missing = store.acquire(&lane("kafka"), "relay-1").await.unwrap_err();
+    let missing = take(&store, &lane("kafka"), "relay-1").await.unwrap_err();
     assert!(matches!(missing, StoreError::Refused { code: "T503", .. }), "{missing}");
 }
 
@@ -104,7 +104,7 @@ async fn the_store_outlives_the_runtimes_that_call_it() {
                 std::thread::spawn(move || {
                     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                     let lane = lane(&format!("sink {number}"));
-                    runtime.block_on(store.acquire(&lane, "relay-1")).map(|record| record.lease.term)
+                    runtime.block_on(take(store.as_ref(), &lane, "relay-1")).map(|record| record.lease.term)
                 })
             })
             .collect();
@@ -123,7 +123,7 @@ async fn what_was_settled_survives_a_killed_database_and_the_store_comes_back() 
     run(&url, "ALTER ROLE postgres SET synchronous_commit = off".to_owned()).await;
     let store = PostgresStore::connect(&url, "relay").await.unwrap();
     store.prepare().await.unwrap();
-    let mut lease = store.acquire(&lane("kafka"), "relay-1").await.unwrap().lease;
+    let mut lease = take(&store, &lane("kafka"), "relay-1").await.unwrap().lease;
     let mut settlement = holding(vec![held(1, "a", HeldState::Dead)]);
     settlement.position = Some(position(1));
     store.settle(&lane("kafka"), &mut lease, &settlement).await.unwrap();
@@ -132,7 +132,7 @@ async fn what_was_settled_survives_a_killed_database_and_the_store_comes_back() 
     let away = store.settle(&lane("kafka"), &mut lease, &settlement).await.unwrap_err();
     assert!(matches!(away, StoreError::Unavailable { .. }), "{away}");
     postgres.restart().await.unwrap();
-    let record = store.acquire(&lane("kafka"), "relay-1").await.unwrap();
+    let record = take(&store, &lane("kafka"), "relay-1").await.unwrap();
     assert_eq!((record.position, record.dead), (Some(position(1)), 1));
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use relay::store::{
-    DeadFilter, HeldEvent, HeldState, LaneId, Lease, Retried, RetryResult, Settlement, Store,
+    Acquired, Claim, DeadFilter, HeldEvent, HeldState, LaneId, LaneRecord, Lease, Retried, RetryResult,
+    Settlement, Store, StoreError,
 };
 use relay_engine::event::{KeyId, OwnedEvent, Position};
 use relay_engine::message::{Address, Content, Message};
@@ -106,6 +107,24 @@ pub(crate) fn only(event_id: u64) -> DeadFilter {
     DeadFilter { event_id: Some(id(event_id)), ..DeadFilter::default() }
 }
 
+/// A claim whose lease runs out at once, so that the next one need not wait.
+pub(crate) fn claim(owner: &str) -> Claim {
+    Claim {
+        owner: owner.to_owned(),
+        process: format!("process of {owner}"),
+        length: Duration::ZERO,
+        instead_of: None,
+    }
+}
+
+/// Takes the lane over under [`claim`].
+pub(crate) async fn take(store: &dyn Store, lane: &LaneId, owner: &str) -> Result<LaneRecord, StoreError> {
+    match store.acquire(lane, &claim(owner)).await? {
+        Acquired::Taken(record) => Ok(record),
+        Acquired::Held(holder) => panic!("held by {holder:?}"),
+    }
+}
+
 /// A store with the lane it owns.
 pub(crate) struct Owner {
     pub(crate) store: std::sync::Arc<dyn Store>,
@@ -116,7 +135,7 @@ pub(crate) struct Owner {
 impl Owner {
     pub(crate) async fn of(place: &super::place::Place, sink: &str) -> Self {
         let (store, lane) = (place.open().await, lane(sink));
-        let lease = store.acquire(&lane, "relay-1").await.unwrap().lease;
+        let lease = take(store.as_ref(), &lane, "relay-1").await.unwrap().lease;
         Self { store, lane, lease }
     }
 
@@ -129,7 +148,7 @@ impl Owner {
     }
 
     pub(crate) async fn apply(&mut self) -> u64 {
-        self.store.apply_requests(&self.lane, &mut self.lease).await.unwrap().len() as u64
+        self.store.apply_requests(&self.lane, &mut self.lease).await.unwrap().letters() as u64
     }
 
     /// Sequences of what is due.

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Executor, Row};
 
 use super::place::Place;
-use super::sample::{NOW, Owner, done, held, holding, lane, position};
+use super::sample::{NOW, Owner, done, held, holding, lane, position, take};
 
 #[tokio::test]
 async fn a_settlement_that_fails_half_way_changes_nothing() {
@@ -41,8 +41,8 @@ async fn two_relays_that_start_at_once_make_one_set_of_tables() {
     first.unwrap();
     second.unwrap();
     one.prepare().await.unwrap();
-    assert_eq!(one.acquire(&lane("kafka"), "relay-1").await.unwrap().lease.term, 1);
-    assert_eq!(two.acquire(&lane("kafka"), "relay-2").await.unwrap().lease.term, 2);
+    assert_eq!(take(&one, &lane("kafka"), "relay-1").await.unwrap().lease.term, 1);
+    assert_eq!(take(&two, &lane("kafka"), "relay-2").await.unwrap().lease.term, 2);
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_file_that_is_no_database_is_refused() {
 async fn a_file_without_the_tables_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(folder.path().join("shop.db")).await.unwrap();
-    let missing = store.acquire(&lane("kafka"), "relay-1").await.unwrap_err();
+    let missing = take(&store, &lane("kafka"), "relay-1").await.unwrap_err();
     assert!(matches!(missing, StoreError::Refused { code: "T503", .. }), "{missing}");
 }
 

@@ -4,12 +4,13 @@ mod answer;
 mod event;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
 use wasmtime::component::types::{Component, ComponentInstance, ComponentItem};
-use wasmtime::component::{ComponentNamedList, HasSelf, Lift, Linker, Lower};
-use wasmtime::{Engine, Result, Store};
+use wasmtime::component::{ComponentNamedList, HasSelf, Lift, Linker, Lower, WasmStr};
+use wasmtime::{Engine, Result, Store, StoreContextMut};
 
 use super::guest::{Description, Problem};
 use super::state::GuestState;
@@ -19,6 +20,9 @@ pub(super) use event::Scratch;
 
 /// What this version of the contract offers to plugins.
 pub(super) const IMPORTS: &[(&str, &[&str])] = &[("types", &[]), ("log", &["write"]), ("clock", &["now"])];
+
+/// The interface of the log.
+const LOG: &str = "relay:plugin/log@0.1.0";
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -30,7 +34,16 @@ mod bindings {
 
 /// Offers the imports of this version.
 pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> Result<()> {
-    Transformer::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    use bindings::relay::plugin::{clock, log, types};
+    types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    // By hand, so that a line is read where it lies in the guest's memory: generated code would copy all of it
+    // before it is cut to its limit, or dropped.
+    linker.instance(LOG)?.func_wrap("write", |store, (level, line): (log::Level, WasmStr)| {
+        let store: StoreContextMut<'_, GuestState> = store;
+        let log = Arc::clone(&store.data().log);
+        log.write(tracing_level(level), || line.to_str(&store))
+    })
 }
 
 /// Compares the types of the functions in `transform`, which `component` exports, with those of this version.
@@ -103,21 +116,18 @@ pub(super) fn transform(
     Ok(verdicts.into_iter().map(answer::verdict))
 }
 
-impl bindings::relay::plugin::types::Host for GuestState {}
-
-impl bindings::relay::plugin::log::Host for GuestState {
-    fn write(&mut self, level: bindings::relay::plugin::log::Level, message: String) {
-        use bindings::relay::plugin::log::Level;
-        let level = match level {
-            Level::Trace => tracing::Level::TRACE,
-            Level::Debug => tracing::Level::DEBUG,
-            Level::Info => tracing::Level::INFO,
-            Level::Warn => tracing::Level::WARN,
-            Level::Error => tracing::Level::ERROR,
-        };
-        self.log(level, &message);
+fn tracing_level(level: bindings::relay::plugin::log::Level) -> tracing::Level {
+    use bindings::relay::plugin::log::Level;
+    match level {
+        Level::Trace => tracing::Level::TRACE,
+        Level::Debug => tracing::Level::DEBUG,
+        Level::Info => tracing::Level::INFO,
+        Level::Warn => tracing::Level::WARN,
+        Level::Error => tracing::Level::ERROR,
     }
 }
+
+impl bindings::relay::plugin::types::Host for GuestState {}
 
 impl bindings::relay::plugin::clock::Host for GuestState {
     fn now(&mut self) -> u64 {

@@ -1,5 +1,12 @@
-INSERT INTO lane (pipeline, sink, owner, term)
-VALUES ($1, $2, $3, 1)
+-- No row comes back where another owner's lease runs.
+INSERT INTO lane (pipeline, sink, owner, process, leased_until, term)
+VALUES ($1, $2, $3, $4, statement_timestamp() + $5 * interval '1 microsecond', 1)
 ON CONFLICT (pipeline, sink) DO UPDATE
-    SET owner = excluded.owner, term = lane.term + 1
+    SET owner = excluded.owner,
+        process = excluded.process,
+        leased_until = excluded.leased_until,
+        term = lane.term + 1
+    WHERE lane.leased_until <= statement_timestamp()
+       OR lane.process = excluded.process
+       OR lane.term = $6
 RETURNING term, version, position, generation

@@ -15,5 +15,6 @@ WHERE dead_at IS NOT NULL
   AND ($3::text IS NULL OR event_id = $3)
   AND ($4::text IS NULL OR aggregate_id = $4)
   AND ($5::text IS NULL OR code = $5)
+  AND ($6::bigint IS NULL OR (extract(epoch FROM dead_at) * 1000000)::bigint < $6)
 ORDER BY held.pipeline, held.sequence, held.sink, held.event_id
-LIMIT $6 OFFSET $7
+LIMIT $7 OFFSET $8

@@ -1,6 +1,6 @@
 -- Those that are due longest first, so that one that keeps failing can't keep others from their turn.
 SELECT event_id, sequence, key_id, aggregate_type, aggregate_id, event_type, content_type, payload, headers,
-       attributes, occurred_at, attempts, messages, delivered_slots
+       attributes, occurred_at, attempts, messages, delivered_slots, rerun
 FROM (
     SELECT *
     FROM held

@@ -1,4 +1,5 @@
-SELECT lane.pipeline, lane.sink, owner, term, position, generation, delivered, discarded,
+SELECT lane.pipeline, lane.sink, owner, term,
+       (extract(epoch FROM leased_until - statement_timestamp()) * 1000000)::bigint AS lease_left, lane.state, position, generation, delivered, discarded,
        coalesce(counts.parked, 0) AS parked,
        coalesce(counts.dead, 0) AS dead,
        (extract(epoch FROM settled_at) * 1000000)::bigint AS settled_at

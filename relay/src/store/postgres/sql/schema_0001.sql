@@ -10,6 +10,9 @@ CREATE TABLE IF NOT EXISTS lane (
     pipeline text NOT NULL,
     sink text NOT NULL,
     owner text NOT NULL,
+    process text NOT NULL,
+    leased_until timestamptz NOT NULL,
+    state text NOT NULL DEFAULT 'starting',
     term bigint NOT NULL,
     version bigint NOT NULL DEFAULT 0,
     position text,
@@ -45,6 +48,7 @@ CREATE TABLE IF NOT EXISTS held (
     held_at timestamptz NOT NULL,
     dead_at timestamptz,
     request bigint,
+    rerun bigint,
     PRIMARY KEY (event_id, pipeline, sink),
     CHECK ((state = 'parked') = (next_at IS NOT NULL)),
     CHECK ((state = 'dead') = (dead_at IS NOT NULL))
@@ -68,8 +72,11 @@ CREATE TABLE IF NOT EXISTS request (
     event_id text,
     aggregate_id text,
     code text,
+    dead_before bigint,
+    action text NOT NULL CHECK (action IN ('retry', 'rerun', 'drop')),
+    payload bytea,
     requested_at timestamptz NOT NULL,
-    revived bigint NOT NULL DEFAULT 0,
+    letters bigint NOT NULL DEFAULT 0,
     done_at timestamptz
 );
 

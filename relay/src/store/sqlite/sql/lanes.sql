@@ -1,4 +1,5 @@
-SELECT lane.pipeline, lane.sink, owner, term, position, generation, delivered, discarded, settled_at,
+SELECT lane.pipeline, lane.sink, owner, term,
+       leased_until - CAST(unixepoch('subsec') * 1000000 AS INTEGER) AS lease_left, lane.state, position, generation, delivered, discarded, settled_at,
        coalesce(counts.parked, 0) AS parked,
        coalesce(counts.dead, 0) AS dead
 FROM relay_lane AS lane

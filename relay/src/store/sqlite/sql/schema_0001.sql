@@ -9,6 +9,9 @@ CREATE TABLE relay_lane (
     pipeline TEXT NOT NULL,
     sink TEXT NOT NULL,
     owner TEXT NOT NULL,
+    process TEXT NOT NULL,
+    leased_until INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'starting',
     term INTEGER NOT NULL,
     version INTEGER NOT NULL DEFAULT 0,
     position TEXT,
@@ -44,6 +47,7 @@ CREATE TABLE relay_held (
     held_at INTEGER NOT NULL,
     dead_at INTEGER,
     request INTEGER,
+    rerun INTEGER,
     PRIMARY KEY (event_id, pipeline, sink),
     CHECK ((state = 'parked') = (next_at IS NOT NULL)),
     CHECK ((state = 'dead') = (dead_at IS NOT NULL))
@@ -67,8 +71,11 @@ CREATE TABLE relay_request (
     event_id TEXT,
     aggregate_id TEXT,
     code TEXT,
+    dead_before INTEGER,
+    action TEXT NOT NULL CHECK (action IN ('retry', 'rerun', 'drop')),
+    payload BLOB,
     requested_at INTEGER NOT NULL,
-    revived INTEGER NOT NULL DEFAULT 0,
+    letters INTEGER NOT NULL DEFAULT 0,
     done_at INTEGER
 ) STRICT;
 

@@ -1,6 +1,6 @@
 -- One request a lane, so that each owner can close its own.
-INSERT INTO relay_request (pipeline, sink, event_id, aggregate_id, code, requested_at)
-SELECT DISTINCT pipeline, sink, ?3, ?4, ?5, CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+INSERT INTO relay_request (pipeline, sink, event_id, aggregate_id, code, dead_before, action, payload, requested_at)
+SELECT DISTINCT pipeline, sink, ?3, ?4, ?5, ?6, ?7, ?8, CAST(unixepoch('subsec') * 1000000 AS INTEGER)
 FROM relay_held
 WHERE dead_at IS NOT NULL
   AND (?1 IS NULL OR pipeline = ?1)
@@ -8,3 +8,4 @@ WHERE dead_at IS NOT NULL
   AND (?3 IS NULL OR event_id = ?3)
   AND (?4 IS NULL OR aggregate_id = ?4)
   AND (?5 IS NULL OR code = ?5)
+  AND (?6 IS NULL OR dead_at < ?6)

@@ -8,10 +8,11 @@ WITH matching AS (
       AND ($3::text IS NULL OR event_id = $3)
       AND ($4::text IS NULL OR aggregate_id = $4)
       AND ($5::text IS NULL OR code = $5)
+      AND ($6::bigint IS NULL OR (extract(epoch FROM dead_at) * 1000000)::bigint < $6)
     GROUP BY pipeline, sink
 ), asked AS (
-    INSERT INTO request (pipeline, sink, event_id, aggregate_id, code, requested_at)
-    SELECT pipeline, sink, $3, $4, $5, statement_timestamp()
+    INSERT INTO request (pipeline, sink, event_id, aggregate_id, code, dead_before, action, payload, requested_at)
+    SELECT pipeline, sink, $3, $4, $5, $6, $7, $8, statement_timestamp()
     FROM matching
 )
 SELECT coalesce(sum(letters), 0)::bigint AS letters FROM matching
