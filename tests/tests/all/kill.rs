@@ -47,10 +47,12 @@ async fn ten_kills_of_the_relay_lose_nothing_and_keep_the_order() {
     survives_kills("kill", 10, 10_000).await;
 }
 
-/// The long campaign: `./tests/run --long`.
+/// The long campaign: `./tests/run --long`, or as many kills as `RELAY_TEST_KILLS` says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_kills_of_the_relay_lose_nothing_and_keep_the_order() {
-    if std::env::var_os("RELAY_TEST_LONG").is_some() {
-        survives_kills("kill-long", 1_000, 200_000).await;
+    let asked = std::env::var("RELAY_TEST_KILLS").ok().map(|it| it.parse().unwrap());
+    let long = std::env::var_os("RELAY_TEST_LONG").map(|_| 1_000);
+    if let Some(kills) = asked.or(long) {
+        survives_kills("kill-long", kills, 200 * kills as u64).await;
     }
 }

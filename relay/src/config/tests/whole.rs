@@ -115,7 +115,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!((postgres.schema.as_str(), postgres.table.as_str()), ("public", "outbox"));
     let pipeline = &config.pipelines["orders"];
     assert_eq!((pipeline.batch.events, pipeline.batch.bytes), (2000, 8 << 20));
-    assert_eq!((pipeline.window.events, pipeline.window.bytes), (16_384, 32 << 20));
+    assert_eq!((pipeline.window.events, pipeline.window.bytes), (12_288, 32 << 20));
     assert_eq!(pipeline.retry.max, Duration::from_secs(300));
     assert_eq!((pipeline.retry.first, pipeline.retry.attempts), (Duration::from_millis(200), 12));
     assert_eq!(pipeline.on_dead, OnDead::Block);

@@ -9,7 +9,7 @@ use super::config::KafkaSinkConfig;
 const DEFAULT_MESSAGE_MAX_BYTES: usize = 1_000_000;
 /// What a record costs beside key, body and the message's own headers: lengths, the two headers the sink adds.
 const RECORD_OVERHEAD: usize = 1_024;
-/// More than the lane's window of 16,384 events, so that the producer's own limit is never what stops a lane.
+/// More than the lane's window of 12,288 events, so that the producer's own limit is never what stops a lane.
 const QUEUED_MESSAGES: &str = "131072";
 /// Twice what the sink lets in (see `ledger`): librdkafka frees a message only after its whole answer was read.
 const QUEUED_KBYTES: &str = "65536";

@@ -39,7 +39,10 @@ async fn measure(arguments: &Arguments) -> Outcome<Report> {
     let mut report = Report::default();
     let site = Site::open(arguments).await?;
     if arguments.latency {
-        report.latency = Some(latency::measure(&site, arguments).await?);
+        for round in 1..=arguments.rounds {
+            report.latency.push(latency::bare(&site, arguments, round).await?);
+            report.latency.push(latency::relay(&site, arguments, round).await?);
+        }
         return Ok(report);
     }
     site.load(arguments.events).await?;

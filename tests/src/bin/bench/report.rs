@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) stages: Vec<Stage>,
-    pub(crate) latency: Option<Latency>,
+    pub(crate) latency: Vec<Latency>,
 }
 
 /// One drain, of the relay or of a bare client.
@@ -27,12 +27,14 @@ pub(crate) struct Stage {
 /// From commit to append.
 #[derive(Debug, Serialize)]
 pub(crate) struct Latency {
+    pub(crate) name: &'static str,
+    pub(crate) round: u32,
     pub(crate) events: usize,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
     pub(crate) max_ms: f64,
-    /// Of the relay.
-    pub(crate) processor_cores: f64,
+    /// Of the relay, where there is one.
+    pub(crate) processor_cores: Option<f64>,
 }
 
 impl Report {
@@ -56,13 +58,17 @@ impl fmt::Display for Report {
             let (name, round, processor) = (&stage.name, stage.round, stage.processor_seconds_per_million);
             writeln!(f, "{name:<34} {round:>5} {rate:>12.0} {processor:>14.2} {memory:>10}")?;
         }
-        if let Some(latency) = &self.latency {
-            let Latency { events, p50_ms, p99_ms, max_ms, processor_cores } = latency;
+        if !self.latency.is_empty() {
             writeln!(
                 f,
-                "commit to append, {events} events: p50 {p50_ms:.2} ms, p99 {p99_ms:.2} ms, max {max_ms:.1} ms"
+                "{:<34} {:>5} {:>8} {:>8} {:>8} {:>8}",
+                "commit to append, ms", "round", "p50", "p99", "max", "cores"
             )?;
-            writeln!(f, "processor of the relay: {processor_cores:.2} cores")?;
+        }
+        for latency in &self.latency {
+            let Latency { name, round, p50_ms, p99_ms, max_ms, .. } = latency;
+            let cores = latency.processor_cores.map_or_else(|| "-".to_owned(), |it| format!("{it:.2}"));
+            writeln!(f, "{name:<34} {round:>5} {p50_ms:>8.2} {p99_ms:>8.2} {max_ms:>8.1} {cores:>8}")?;
         }
         Ok(())
     }
