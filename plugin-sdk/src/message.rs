@@ -104,7 +104,8 @@ impl Message {
     }
 
     /// Names this message among those of its event; unnamed, its index is its name. The name is part of the
-    /// idempotency key: give one where a later version of the plugin may send more messages, or fewer.
+    /// idempotency key: give one where a later version of the plugin may send more messages, or fewer. It may not
+    /// hold a `~`, which marks what an operator had transformed anew.
     #[must_use]
     pub fn slot(mut self, slot: impl Into<String>) -> Self {
         self.0.slot = Some(slot.into());

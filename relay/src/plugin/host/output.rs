@@ -57,6 +57,10 @@ fn publishable(messages: &[PluginMessage], limits: &PluginLimits) -> Result<(), 
     distinct_slots(messages)
 }
 
+/// What stands between a slot and the number of the request that had its plugins run again: a plugin's own slot
+/// must never look like one of those, or a sink would take one message for a repeat of the other.
+const ANEW: char = '~';
+
 fn refused(detail: impl Into<String>) -> Fault {
     Fault { code: fault::MESSAGE, detail: detail.into() }
 }
@@ -96,6 +100,11 @@ fn well_formed(index: usize, message: &PluginMessage, limits: &PluginLimits) -> 
         if text.chars().any(char::is_control) {
             return Err(refused(format!("message {index} has a control character in its {what}")));
         }
+    }
+    if message.slot.as_deref().is_some_and(|slot| slot.contains(ANEW)) {
+        let detail =
+            format!("message {index} has a slot with {ANEW:?}, which marks what was transformed anew");
+        return Err(refused(detail));
     }
     Ok(())
 }
@@ -137,4 +146,29 @@ fn size_of_message(message: &PluginMessage) -> usize {
         + message.sink.as_ref().map_or(0, String::len)
         + message.to.as_ref().map_or(0, |to| place(to).len());
     content(&message.key) + content(&message.body) + headers + texts
+}
+
+#[cfg(test)]
+mod tests {
+    use relay_engine::message::Content;
+
+    use super::*;
+
+    #[test]
+    fn a_slot_that_looks_transformed_anew_is_refused() {
+        let named = |slot: &str| PluginMessage {
+            slot: Some(slot.to_owned()),
+            sink: None,
+            to: None,
+            key: Content::Unchanged,
+            body: Content::Unchanged,
+            inherit_headers: true,
+            headers: Vec::new(),
+        };
+        let limits = PluginLimits::default();
+        assert!(well_formed(0, &named("invoice"), &limits).is_ok());
+        let fault = well_formed(0, &named("invoice~7"), &limits).unwrap_err();
+        assert_eq!(fault.code, fault::MESSAGE);
+        assert!(fault.detail.contains('~'), "{}", fault.detail);
+    }
 }
