@@ -76,7 +76,7 @@ impl Views {
     /// What a lane is doing, in words.
     pub(super) fn words(&self, lane: &LaneId) -> String {
         let views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        views.get(lane).map_or(LaneState::Starting, |view| view.state.clone()).to_string()
+        views.get(lane).map_or(&LaneState::Starting, |view| &view.state).to_string()
     }
 
     /// Every lane of this process.

@@ -52,7 +52,9 @@ pub trait Store: Send + Sync {
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Gives the lease back, so that another relay need not wait for its end.
-    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.renew(lane, term, Duration::ZERO, STOPPED)
+    }
 
     /// Records done, parked and dead events and moves progress, in one transaction. `lease` is compared and,
     /// on success, its version advanced.
@@ -182,7 +184,7 @@ pub(super) const TAKEOVER: Duration = Duration::from_secs(30);
 pub(super) const STARTING: &str = "starting";
 
 /// What a lane does whose lease was given back.
-pub(super) const STOPPED: &str = "stopped";
+const STOPPED: &str = "stopped";
 
 /// What one settlement records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

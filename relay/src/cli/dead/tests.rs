@@ -192,10 +192,6 @@ impl Store for DeadOnly {
         not_here()
     }
 
-    fn release<'a>(&'a self, _: &'a LaneId, _: i64) -> BoxFuture<'a, Result<(), StoreError>> {
-        not_here()
-    }
-
     fn settle<'a>(
         &'a self,
         _: &'a LaneId,

@@ -25,10 +25,10 @@ const EMPTY_COMMIT: &str = "SELECT pg_logical_emit_message(true, 'relay', '')::t
 /// Waits until the log is flushed up to `lsn`, and forces it when that takes more than a few milliseconds.
 pub(super) async fn flushed_up_to(
     session: &mut Session,
+    timer: &mut Timer,
     statement_timeout: Duration,
     lsn: Lsn,
 ) -> Result<(), SourceError> {
-    let mut timer = Timer::default();
     for pause in PATIENCE {
         timer.wait(pause).await;
         if flushed(session, statement_timeout, &read()).await? >= Some(lsn) {

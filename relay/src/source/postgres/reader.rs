@@ -9,6 +9,7 @@ use super::place::{Incarnation, Lsn, Moment, Place};
 use super::rows::Decoder;
 use super::script::{BOUNDS_TIMEOUT, Part, Range, Ranges, Script, Statements};
 use super::session::{Probe, Session, field, text};
+use crate::source::timer::Timer;
 use crate::source::{BatchLimit, ReadBatch, SourceError};
 
 /// Rows asked for before their size is known: few enough that even large ones fit into memory.
@@ -28,6 +29,8 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Reader {
     session: Session,
+    /// Kept, because nearly every batch that is read beside a writer waits for a flush.
+    timer: Timer,
     decoder: Decoder,
     statement_timeout: Duration,
     /// Everything it sees has been returned.
@@ -71,7 +74,15 @@ impl Reader {
             ranges: None,
         });
         let cursor = Place { target: None, ..place };
-        Self { session, decoder, statement_timeout, cursor, delta, rows_at_once: FIRST_READ }
+        Self {
+            session,
+            timer: Timer::default(),
+            decoder,
+            statement_timeout,
+            cursor,
+            delta,
+            rows_at_once: FIRST_READ,
+        }
     }
 
     /// Takes one step. Its state moves only when the step is complete, so the call may be dropped.
@@ -100,7 +111,7 @@ impl Reader {
             return Ok(Step::Nothing);
         }
         if flushed < Some(moment.lsn) {
-            flushed_up_to(&mut self.session, self.statement_timeout, moment.lsn).await?;
+            flushed_up_to(&mut self.session, &mut self.timer, self.statement_timeout, moment.lsn).await?;
         }
         self.learn_size(&merged, limit);
         if !merged.complete {

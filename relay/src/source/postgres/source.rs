@@ -62,7 +62,7 @@ impl PostgresSource {
             Start::Beginning => Ok((Place::beginning(found.incarnation), 0)),
             Start::Now => {
                 let moment = found.probe.moment.clone();
-                flushed_up_to(session, timeout, moment.lsn).await?;
+                flushed_up_to(session, &mut Timer::default(), timeout, moment.lsn).await?;
                 Ok((Place::at(found.incarnation, moment), 0))
             }
             Start::After(position) => {

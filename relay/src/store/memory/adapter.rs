@@ -8,7 +8,6 @@ use futures_util::future::BoxFuture;
 
 use super::lane::{Lane, matches, now};
 use crate::store::fault::lost;
-use crate::store::port::STOPPED;
 use crate::store::{
     Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
     Settlement, Store, StoreError,
@@ -71,10 +70,6 @@ impl Store for MemoryStore {
             let renewed = state.lanes.get_mut(lane).is_some_and(|row| row.renew(term, length, words));
             if renewed { Ok(()) } else { Err(lost(lane, term)) }
         })
-    }
-
-    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.renew(lane, term, Duration::ZERO, STOPPED)
     }
 
     fn settle<'a>(

@@ -6,7 +6,6 @@ use futures_util::future::BoxFuture;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
-use crate::store::port::STOPPED;
 use crate::store::{
     Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
     Settlement, Store, StoreError,
@@ -69,10 +68,6 @@ impl Store for PostgresStore {
         state: &'a str,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.session.at_home(lane::renew(&self.session, lane, term, length, state)))
-    }
-
-    fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.session.at_home(lane::renew(&self.session, lane, term, Duration::ZERO, STOPPED)))
     }
 
     fn settle<'a>(
