@@ -40,6 +40,8 @@ pub(super) struct Shared<'a> {
     pub(super) live: &'a BTreeMap<String, LiveGeneration>,
     pub(super) stores: &'a BTreeMap<String, Arc<dyn Store>>,
     pub(super) options: &'a RunOptions,
+    /// This process, by [`process::identity`].
+    pub(super) process: &'a str,
     pub(super) views: &'a Views,
     pub(super) stop: &'a CancellationToken,
 }
@@ -100,7 +102,7 @@ impl Shared<'_> {
         };
         OwnerSettings {
             name: self.options.owner.clone(),
-            process: process::identity(),
+            process: self.process.to_owned(),
             lease: self.config.relay.lease.unwrap_or(suggested),
             standby: self.options.standby,
             is_gone: process::is_gone,

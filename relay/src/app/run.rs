@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, compiler, hangup, open_stores};
+use super::{AppError, compiler, hangup, open_stores, process};
 use crate::admin;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
@@ -82,6 +82,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         live: &live,
         stores: &stores,
         options: &options,
+        process: &process::identity(),
         views: &views,
         stop: &stop,
     };

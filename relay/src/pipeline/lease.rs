@@ -18,6 +18,7 @@ const RENEWALS: u32 = 3;
 /// It compares the term alone and runs beside the session's writes: a sink that keeps the session waiting must not
 /// cost it the lane.
 pub(super) struct LeaseKeeper {
+    term: i64,
     state: watch::Receiver<State>,
     task: JoinHandle<()>,
 }
@@ -51,7 +52,12 @@ impl LeaseKeeper {
     ) -> Self {
         let (sender, state) = watch::channel(State::Until(asked + length));
         let task = shared.spawn(keep(store, lane, Lease { term, length, taken: asked }, sender, views));
-        Self { state, task }
+        Self { term, state, task }
+    }
+
+    /// The term it is kept under.
+    pub(super) fn term(&self) -> i64 {
+        self.term
     }
 
     /// To be asked before each command that sends: a process that was stopped or slept may be past its lease.

@@ -406,8 +406,8 @@ impl<'p> Session<'p> {
 
     fn stopped(&self) -> Option<SessionEnd> {
         if self.keeper.ownership() == Ownership::Lost {
-            let term = self.lease.as_ref().map_or(0, |lease| lease.term);
-            return Some(SessionEnd::Lost(StoreError::Lost { lane: self.parts.id.to_string(), term }));
+            let (lane, term) = (self.parts.id.to_string(), self.keeper.term());
+            return Some(SessionEnd::Lost(StoreError::Lost { lane, term }));
         }
         let deadline = self.stopping?;
         if self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty() {

@@ -12,6 +12,7 @@ mod failures;
 mod guarantees;
 mod hostile;
 mod journal;
+mod keyed_shop;
 mod kill;
 mod layering;
 mod pgbouncer;

@@ -102,7 +102,7 @@ async fn a_clean_stop_hands_the_lanes_over_at_once_and_repeats_nothing() {
     shop.wait_for_requests(500, &mut first, LIMIT).await;
     first.stop(LIMIT).await.unwrap();
     // Half a second between two looks, and the rest for a busy machine: well below a lease.
-    second.wait_for_log(OWNS, LANES, Duration::from_secs(2)).await.unwrap();
+    second.wait_for_log(OWNS, LANES, Duration::from_secs(10)).await.unwrap();
 
     let journal = writers.finish().await;
     shop.wait_for_all(&journal, &mut second, LIMIT).await;

@@ -1,13 +1,12 @@
 //! `relay plugin bench`
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use super::place::Subject;
+use super::place::SubjectArguments;
 use crate::cli::table::{counted, grouped};
 use crate::cli::{Exit, Failure};
 use crate::plugin::bench::{self, BATCH, Figures};
@@ -24,12 +23,8 @@ The events of the golden cases run in turn, in batches, as in a lane. Measure wi
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Arguments {
-    /// The folder of the plugin's crate, which is built first, or a component.
-    #[arg(value_name = "DIR|FILE", default_value = ".")]
-    path: PathBuf,
-    /// The cases: a file, or a folder of them [default: DIR/cases, or those in the component].
-    #[arg(long, value_name = "PATH")]
-    cases: Option<PathBuf>,
+    #[command(flatten)]
+    subject: SubjectArguments,
     /// How many events to run.
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     events: u32,
@@ -39,7 +34,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let subject = Subject::read(&arguments.path, arguments.cases.as_deref())?;
+    let subject = arguments.subject.read()?;
     let figures = bench::bench(&subject.name, &subject.bytes, &subject.suites, arguments.events as usize)?;
     print!("{}", if arguments.json { json_screen(&figures) } else { screen(&figures) });
     if cfg!(debug_assertions) {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use super::cases::wrong;
 use super::failed;
 use crate::cli::{Exit, Failure};
@@ -23,10 +25,22 @@ pub(super) struct Subject {
     pub(super) suites: Vec<Suite>,
 }
 
-impl Subject {
-    /// Builds the crate in `path`, or reads the component at `path`. Its cases are those in `cases`, or else those
-    /// beside the crate or in the component.
-    pub(super) fn read(path: &Path, cases: Option<&Path>) -> Result<Self, Failure> {
+/// What names a [`Subject`].
+#[derive(Debug, Args)]
+pub(super) struct SubjectArguments {
+    /// The folder of the plugin's crate, which is built first, or a component.
+    #[arg(value_name = "DIR|FILE", default_value = ".")]
+    path: PathBuf,
+    /// The cases: a file, or a folder of them [default: DIR/cases, or those in the component].
+    #[arg(long, value_name = "PATH")]
+    cases: Option<PathBuf>,
+}
+
+impl SubjectArguments {
+    /// Builds the crate, or reads the component. Its cases are those that were named, or else those beside the crate
+    /// or in the component.
+    pub(super) fn read(&self) -> Result<Subject, Failure> {
+        let path = self.path.as_path();
         let component = if path.is_dir() {
             build::build_with_progress(path, None, &mut |line| eprintln!("{line}")).map_err(failed)?.component
         } else {
@@ -38,7 +52,7 @@ impl Subject {
         })?;
         // In this very folder, paths start where the author stands.
         let beside = path.strip_prefix(".").unwrap_or(path).join(CASES);
-        let suites = match cases {
+        let suites = match &self.cases {
             Some(cases) => Suite::load(cases),
             None if path.is_dir() && beside.is_dir() => Suite::load(&beside),
             None => golden::carried(&bytes),
@@ -53,6 +67,6 @@ impl Subject {
                 format!("write them into {}/*.toml, or name a folder with --cases", beside.display());
             return Err(Failure::not_found(what, &remedy));
         }
-        Ok(Self { name, bytes, suites })
+        Ok(Subject { name, bytes, suites })
     }
 }

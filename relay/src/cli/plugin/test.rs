@@ -1,11 +1,9 @@
 //! `relay plugin test`
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::cases;
-use super::place::Subject;
+use super::place::SubjectArguments;
 use crate::cli::logging::{self, LogFormat};
 use crate::cli::{Exit, Failure};
 use crate::plugin::golden;
@@ -27,12 +25,8 @@ const LOG: &str = "off,relay::plugin::guest=info";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Arguments {
-    /// The folder of the plugin's crate, which is built first, or a component.
-    #[arg(value_name = "DIR|FILE", default_value = ".")]
-    path: PathBuf,
-    /// The cases: a file, or a folder of them [default: DIR/cases, or those in the component].
-    #[arg(long, value_name = "PATH")]
-    cases: Option<PathBuf>,
+    #[command(flatten)]
+    subject: SubjectArguments,
     #[command(flatten)]
     output: cases::OutputArguments,
 }
@@ -40,7 +34,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     // Nothing here depends on a log, and the filter is a constant.
     let _ = logging::init(LogFormat::Text, LOG);
-    let subject = Subject::read(&arguments.path, arguments.cases.as_deref())?;
+    let subject = arguments.subject.read()?;
     let results = golden::run_with_defaults(&subject.name, &subject.bytes, &subject.suites)?;
     cases::report(&subject.name, &results, &arguments.output)
 }

@@ -15,6 +15,9 @@ use crate::store::{Applied, DeadAction, DeadFilter, LaneId, Lease, StoreError};
 /// meets the statement timeout.
 const LETTERS_PER_CALL: i64 = 10_000;
 
+const REVIVE_LETTERS: &str = concat!(include_str!("sql/revive.sql"), include_str!("sql/chosen_letters.sql"));
+const DROP_LETTERS: &str = concat!(include_str!("sql/drop.sql"), include_str!("sql/chosen_letters.sql"));
+
 pub(super) async fn request(
     session: &Session,
     filter: &DeadFilter,
@@ -112,7 +115,7 @@ async fn letters(
     action: &str,
 ) -> Result<Vec<KeyId>, StoreError> {
     let drops = action == DROP;
-    let sql = if drops { include_str!("sql/drop.sql") } else { include_str!("sql/revive.sql") };
+    let sql = if drops { DROP_LETTERS } else { REVIVE_LETTERS };
     let mut chosen = statement(sql)
         .bind(&lane.pipeline)
         .bind(&lane.sink)
