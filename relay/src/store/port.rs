@@ -93,13 +93,18 @@ pub trait Store: Send + Sync {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>>;
 
-    /// Asks the owners of lanes to do this with the dead letters that match now, which it counts; never with any
-    /// that die later.
+    /// How much the dead letters that match are.
+    fn extent<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<Extent, StoreError>>;
+
+    /// Asks the owners of lanes to do this with the dead letters that match now; never with any that die later.
     fn request<'a>(
         &'a self,
         filter: &'a DeadFilter,
         action: &'a DeadAction,
-    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    ) -> BoxFuture<'a, Result<Requested, StoreError>>;
+
+    /// What came of requests by now.
+    fn outcome<'a>(&'a self, requests: &'a [i64]) -> BoxFuture<'a, Result<Outcome, StoreError>>;
 }
 
 /// A relay's wish to own a lane.
@@ -303,6 +308,52 @@ pub enum DeadAction {
     Replace(Vec<u8>),
     /// Forget them.
     Drop,
+}
+
+/// How much some dead letters are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Dead letters.
+    pub letters: u64,
+    /// Keys they belong to, counted per lane.
+    pub keys: u64,
+    /// Events that are blocked behind them.
+    pub behind: u64,
+}
+
+/// What [`Store::request`] wrote down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requested {
+    /// Dead letters that are meant.
+    pub letters: u64,
+    /// Numbers of the requests, one a lane.
+    pub requests: Vec<i64>,
+}
+
+/// What came of requests. While a request is open, its owner has not taken up all of its letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Lanes with an open request.
+    pub open: Vec<LaneId>,
+    /// Letters that were taken up: dropped, or given another chance.
+    pub taken: u64,
+    /// Of those, delivered by now, or discarded by a plugin.
+    pub done: u64,
+    /// Of those, waiting for their turn or their next attempt.
+    pub waiting: u64,
+    /// Of those, dead again, by error.
+    pub dead: Vec<DeadAgain>,
+}
+
+/// Letters that a request gave another chance and that are dead again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadAgain {
+    /// Code of the failure.
+    pub code: String,
+    /// Detail of one of them.
+    pub detail: String,
+    /// How many.
+    pub letters: u64,
 }
 
 /// What became of operators' requests: each letter's key, once per letter.

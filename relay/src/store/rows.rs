@@ -13,8 +13,8 @@ use super::encoding::{
 };
 use super::fault::{Cause, store_error};
 use super::port::{
-    Claim, DeadAction, DeadLetter, HeldEvent, HeldState, Holder, LaneId, LaneSummary, ParkedEvent, Retried,
-    RetryResult, StoreError,
+    Claim, DeadAction, DeadAgain, DeadLetter, Extent, HeldEvent, HeldState, Holder, LaneId, LaneSummary,
+    Outcome, ParkedEvent, Retried, RetryResult, StoreError,
 };
 
 /// The longest wait that is stored, a hundred years: Postgres can't add much more to a timestamp.
@@ -271,6 +271,35 @@ pub(super) fn read_dead(row: &impl StoredRow) -> Result<DeadLetter, StoreError> 
 }
 
 /// A lane from its row.
+pub(super) fn read_extent(row: &impl StoredRow) -> Result<Extent, StoreError> {
+    Ok(Extent {
+        letters: row.number("letters")?.cast_unsigned(),
+        keys: row.number("keys")?.cast_unsigned(),
+        behind: row.number("behind")?.cast_unsigned(),
+    })
+}
+
+/// From one row a request, and one row an error of what is dead again.
+pub(super) fn read_outcome<R: StoredRow>(requests: &[R], dead: &[R]) -> Result<Outcome, StoreError> {
+    let mut outcome = Outcome::default();
+    for row in requests {
+        if row.number("open")? != 0 {
+            outcome.open.push(read_lane(row)?);
+        }
+        outcome.taken += row.number("letters")?.cast_unsigned();
+        outcome.done += row.number("done")?.cast_unsigned();
+        outcome.waiting += row.number("waiting")?.cast_unsigned();
+    }
+    for row in dead {
+        outcome.dead.push(DeadAgain {
+            code: row.optional_text("code")?.unwrap_or_default(),
+            detail: row.optional_text("detail")?.unwrap_or_default(),
+            letters: row.number("letters")?.cast_unsigned(),
+        });
+    }
+    Ok(outcome)
+}
+
 pub(super) fn read_summary(row: &impl StoredRow) -> Result<LaneSummary, StoreError> {
     Ok(LaneSummary {
         lane: read_lane(row)?,

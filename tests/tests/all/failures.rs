@@ -29,12 +29,20 @@ async fn a_poison_event_is_one_dead_letter_its_key_waits_and_a_retry_sends_it_in
     let listed = wait_for_dead(&relay, 1, LIMIT).await;
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(listed[0]["count"], 1, "one event is dead, those of its key wait: {listed:?}");
-    let refused = shop.requests_for(&poisoned);
-    assert_eq!(refused, 3, "three attempts, as configured, and nothing of the key past it");
+    assert_eq!(
+        shop.requests_for(&poisoned),
+        3,
+        "three attempts, as configured, and nothing of the key past it"
+    );
 
+    let in_vain = relay.ask(&["dead", "retry", "--all", "--wait", "60s"]).await.unwrap_err().to_string();
+    assert!(in_vain.contains("1 event dead again: S"), "{in_vain}");
+    let refused = shop.requests_for(&poisoned);
+    assert_eq!(refused, 6, "another three attempts");
     shop.receiver.answer_path(&poisoned, Answer::status(204));
-    relay.ask(&["dead", "retry", "--all"]).await.unwrap();
-    shop.receiver.wait_for(shop.journal.committed() + 3, LIMIT).await.unwrap();
+    let told = relay.ask(&["dead", "retry", "--all", "--wait", "60s"]).await.unwrap();
+    assert!(told.contains("1 event through"), "{told}");
+    shop.receiver.wait_for(shop.journal.committed() + refused, LIMIT).await.unwrap();
     assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
     assert!(dead(&relay).await.is_empty());
     let report = check(&shop.journal, &shop.accepted(refused, Some(&poisoned)));

@@ -71,6 +71,7 @@ conform! {
         a_dropped_letter_is_gone_and_its_key_goes_on,
         a_letter_to_transform_anew_forgets_its_messages,
         letters_are_chosen_by_their_age,
+        what_came_of_a_request_is_told_from_its_beginning_to_its_end,
         a_request_never_means_letters_that_die_later,
         a_request_reaches_only_what_it_names;
     listing:

@@ -27,7 +27,7 @@ pub(super) struct Selection {
     #[arg(long, value_name = "CODE")]
     pub(super) error: Option<String>,
     /// Given up on longer ago than this, such as "2h" or "30d", by this machine's clock.
-    #[arg(long, value_name = "AGE", value_parser = age)]
+    #[arg(long, value_name = "AGE", value_parser = length)]
     pub(super) older_than: Option<Duration>,
 }
 
@@ -56,7 +56,8 @@ impl Selection {
     }
 }
 
-fn age(text: &str) -> Result<Duration, String> {
+/// A length of time.
+pub(super) fn length(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| "expected a number and a unit: s, min, h or d".to_owned())
 }
 

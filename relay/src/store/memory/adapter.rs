@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use super::lane::{Lane, matches, now};
 use crate::store::fault::lost;
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
-    Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, LaneId, LaneSummary,
+    Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store without durability: what it keeps lives as long as one of its clones.
@@ -25,17 +25,18 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     lanes: BTreeMap<LaneId, Lane>,
+    /// The number of a request is its place here.
     requests: Vec<Request>,
-    next_request: u64,
 }
 
 /// What an operator asked of one lane.
 #[derive(Debug)]
 struct Request {
-    number: u64,
     lane: LaneId,
     filter: DeadFilter,
     action: DeadAction,
+    /// How many letters its lane's owner took up; `None` while it has not.
+    taken: Option<u64>,
 }
 
 impl MemoryStore {
@@ -109,18 +110,21 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests, .. } = &mut *state;
-            if requests.iter().all(|request| request.lane != *lane) {
+            let State { lanes, requests } = &mut *state;
+            let open = |request: &Request| request.lane == *lane && request.taken.is_none();
+            if !requests.iter().any(open) {
                 return Ok(Applied::default());
             }
             let row = lanes.get_mut(lane).ok_or_else(|| lost(lane, lease.term))?;
             row.compare(lease).then_some(()).ok_or_else(|| lost(lane, lease.term))?;
             let mut applied = Applied::default();
-            for request in requests.extract_if(.., |request| request.lane == *lane) {
-                match request.action {
-                    DeadAction::Drop => applied.dropped.extend(row.drop_dead(&request.filter)),
-                    action => applied.parked.extend(row.revive(&request.filter, &action, request.number)),
-                }
+            for (number, request) in (0..).zip(requests).filter(|(_, request)| open(request)) {
+                let (keys, among) = match &request.action {
+                    DeadAction::Drop => (row.drop_dead(&request.filter), &mut applied.dropped),
+                    action => (row.revive(&request.filter, action, number), &mut applied.parked),
+                };
+                request.taken = Some(keys.len() as u64);
+                among.extend(keys);
             }
             row.advance(lease);
             Ok(applied)
@@ -162,23 +166,58 @@ impl Store for MemoryStore {
         &'a self,
         filter: &'a DeadFilter,
         action: &'a DeadAction,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Requested, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests, next_request } = &mut *state;
-            let mut asked = 0;
+            let State { lanes, requests } = &mut *state;
+            let mut asked = Requested::default();
             for (id, row) in lanes.iter().filter(|(id, _)| matches(filter, id)) {
                 let count = row.dead(id, filter).count() as u64;
                 if count > 0 {
-                    *next_request += 1;
                     let bound = filter.dead_before.unwrap_or(u64::MAX).min(now() + 1);
                     let filter = DeadFilter { dead_before: Some(bound), ..filter.clone() };
-                    let (lane, action) = (id.clone(), action.clone());
-                    requests.push(Request { number: *next_request, lane, filter, action });
-                    asked += count;
+                    asked.requests.push(i64::try_from(requests.len()).unwrap_or(i64::MAX));
+                    asked.letters += count;
+                    requests.push(Request { lane: id.clone(), filter, action: action.clone(), taken: None });
                 }
             }
             Ok(asked)
+        })
+    }
+
+    fn extent<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<Extent, StoreError>> {
+        Box::pin(async move {
+            let state = self.state();
+            let lanes = state.lanes.iter().filter(|(id, _)| matches(filter, id));
+            Ok(lanes.map(|(_, row)| row.extent(filter)).fold(Extent::default(), |sum, one| Extent {
+                letters: sum.letters + one.letters,
+                keys: sum.keys + one.keys,
+                behind: sum.behind + one.behind,
+            }))
+        })
+    }
+
+    fn outcome<'a>(&'a self, requests: &'a [i64]) -> BoxFuture<'a, Result<Outcome, StoreError>> {
+        Box::pin(async move {
+            let state = self.state();
+            let mut outcome = Outcome::default();
+            let mut dead: BTreeMap<String, DeadAgain> = BTreeMap::new();
+            for number in requests {
+                let Some(request) = usize::try_from(*number).ok().and_then(|it| state.requests.get(it))
+                else {
+                    continue;
+                };
+                match request.taken {
+                    Some(taken) => outcome.taken += taken,
+                    None => outcome.open.push(request.lane.clone()),
+                }
+                if let Some(row) = state.lanes.get(&request.lane) {
+                    row.add_outcome(*number, &mut outcome, &mut dead);
+                }
+            }
+            outcome.dead = dead.into_values().collect();
+            outcome.dead.sort_by_key(|it| std::cmp::Reverse(it.letters));
+            Ok(outcome)
         })
     }
 }

@@ -8,8 +8,8 @@ use futures_util::future::BoxFuture;
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
-    Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, Extent, LaneId, LaneSummary, Lease,
+    Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store in tables prefixed `relay_` of an SQLite file, usually the application's own.
@@ -108,7 +108,15 @@ impl Store for SqliteStore {
         &'a self,
         filter: &'a DeadFilter,
         action: &'a DeadAction,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Requested, StoreError>> {
         Box::pin(self.session.at_home(requests::request(&self.session, filter, action)))
+    }
+
+    fn extent<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<Extent, StoreError>> {
+        Box::pin(self.session.at_home(requests::extent(&self.session, filter)))
+    }
+
+    fn outcome<'a>(&'a self, requests: &'a [i64]) -> BoxFuture<'a, Result<Outcome, StoreError>> {
+        Box::pin(self.session.at_home(requests::outcome(&self.session, requests)))
     }
 }

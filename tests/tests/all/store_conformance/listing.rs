@@ -85,7 +85,7 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
         let found: Vec<_> = found.iter().map(|it| (it.lane.sink.as_str(), it.event.sequence)).collect();
         assert_eq!(found, expected, "{filter:?}");
         assert_eq!(
-            store.request(&filter, &DeadAction::Retry).await.unwrap(),
+            store.request(&filter, &DeadAction::Retry).await.unwrap().letters,
             expected.len() as u64,
             "{filter:?}"
         );

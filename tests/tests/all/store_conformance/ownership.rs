@@ -70,7 +70,7 @@ pub(crate) async fn an_older_owner_changes_nothing(place: &Place) {
 pub(crate) async fn an_older_owner_carries_out_no_request(place: &Place) {
     let mut old = Owner::of(place, "kafka").await;
     old.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    assert_eq!(old.store.request(&DeadFilter::default(), &DeadAction::Retry).await.unwrap(), 1);
+    assert_eq!(old.store.request(&DeadFilter::default(), &DeadAction::Retry).await.unwrap().letters, 1);
     let mut new = Owner::of(place, "kafka").await;
 
     let refused = old.store.apply_requests(&old.lane, &mut old.lease).await.unwrap_err();

@@ -81,7 +81,7 @@ async fn a_role_with_the_least_grants_keeps_progress_in_tables_that_their_owner_
     let lease = take(&store, &lane("kafka"), "relay-1").await.unwrap().lease;
     let mut owner = Owner { store: Arc::new(store), lane: lane("kafka"), lease };
     owner.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    assert_eq!(owner.store.request(&super::sample::only(1), &DeadAction::Retry).await.unwrap(), 1);
+    assert_eq!(owner.store.request(&super::sample::only(1), &DeadAction::Retry).await.unwrap().letters, 1);
     assert_eq!(owner.apply().await, 1);
     owner.settle(retrying(vec![done(1, "a")])).await;
     assert_eq!(owner.dead().await, [] as [u64; 0]);

@@ -16,5 +16,8 @@ WITH matching AS (
     SELECT pipeline, sink, $3, $4, $5,
            least($6, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint + 1), $7, $8, statement_timestamp()
     FROM matching
+    RETURNING id, pipeline, sink
 )
-SELECT coalesce(sum(letters), 0)::bigint AS letters FROM matching
+SELECT asked.id, matching.letters
+FROM asked
+JOIN matching ON matching.pipeline = asked.pipeline AND matching.sink = asked.sink

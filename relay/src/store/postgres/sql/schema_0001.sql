@@ -62,6 +62,8 @@ CREATE TABLE IF NOT EXISTS held (
 CREATE INDEX IF NOT EXISTS held_key ON held (key_id, pipeline, sink, state, sequence, event_id);
 -- What is due.
 CREATE INDEX IF NOT EXISTS held_due ON held (pipeline, sink, next_at, sequence) WHERE next_at IS NOT NULL;
+-- What a request gave another chance.
+CREATE INDEX IF NOT EXISTS held_request ON held (request) WHERE request IS NOT NULL;
 -- Dead letters in the order in which they are listed.
 CREATE INDEX IF NOT EXISTS held_dead ON held (pipeline, sequence, sink, event_id) WHERE dead_at IS NOT NULL;
 
@@ -77,6 +79,7 @@ CREATE TABLE IF NOT EXISTS request (
     payload bytea,
     requested_at timestamptz NOT NULL,
     letters bigint NOT NULL DEFAULT 0,
+    done bigint NOT NULL DEFAULT 0,
     done_at timestamptz
 );
 

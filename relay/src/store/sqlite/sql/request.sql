@@ -12,3 +12,4 @@ WHERE dead_at IS NOT NULL
   AND (?4 IS NULL OR aggregate_id = ?4)
   AND (?5 IS NULL OR code = ?5)
   AND (?6 IS NULL OR dead_at < ?6)
+RETURNING id

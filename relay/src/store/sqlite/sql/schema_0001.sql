@@ -61,6 +61,8 @@ CREATE TABLE relay_held (
 CREATE INDEX relay_held_key ON relay_held (key_id, pipeline, sink, state, sequence, event_id);
 -- What is due.
 CREATE INDEX relay_held_due ON relay_held (pipeline, sink, next_at, sequence) WHERE next_at IS NOT NULL;
+-- What a request gave another chance.
+CREATE INDEX relay_held_request ON relay_held (request) WHERE request IS NOT NULL;
 -- Dead letters in the order in which they are listed.
 CREATE INDEX relay_held_dead ON relay_held (pipeline, sequence, sink, event_id) WHERE dead_at IS NOT NULL;
 
@@ -76,6 +78,7 @@ CREATE TABLE relay_request (
     payload BLOB,
     requested_at INTEGER NOT NULL,
     letters INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
     done_at INTEGER
 ) STRICT;
 
