@@ -57,6 +57,10 @@ impl KeyId {
     }
 }
 
+/// The attribute under which a source notes the size of a payload that it did not read: it is kept wherever the event
+/// is.
+pub const WITHHELD: &str = "relay-withheld-bytes";
+
 /// What a source hands over for one event; [`EventBatch::push`] copies it into the batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EventFields<'a> {
@@ -286,6 +290,16 @@ impl<'a> Event<'a> {
         self.batch.headers[range]
             .iter()
             .map(|(name, value)| (name.text(&self.batch.text), value.bytes(&self.batch.bytes)))
+    }
+
+    /// The size of a payload that its source did not read because it is over the source's limit, in bytes. An event
+    /// that an operator gave another payload has none.
+    #[must_use]
+    pub fn withheld(self) -> Option<u64> {
+        if self.payload().is_some() {
+            return None;
+        }
+        self.attributes().find(|(name, _)| *name == WITHHELD).and_then(|(_, size)| size.parse().ok())
     }
 
     /// Further columns in order.

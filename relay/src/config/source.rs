@@ -28,6 +28,11 @@ const SQLITE_POLL_IDLE: Duration = Duration::from_millis(50);
 /// Below, a poll loop would only burn a processor; above, it looks like an outage.
 const POLL_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::from_secs(60);
 
+/// More than any broker takes by default, and little beside a lane's window.
+const MAX_PAYLOAD: usize = 16 << 20;
+/// Up to what a batch can hold.
+const PAYLOAD_RANGE: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 30;
+
 const TYPES: &[&str] = &["postgres", "sqlite"];
 
 /// What was read, and where each name stands, also of what could not be read.
@@ -126,6 +131,7 @@ fn read_postgres(name: &str, section: &Section<'_>) -> crate::source::postgres::
         schema,
         table,
         columns: read_columns(section),
+        max_payload: section.size("max_payload", MAX_PAYLOAD, PAYLOAD_RANGE),
         poll_busy: section.duration("poll_busy", POSTGRES_POLL_BUSY, POLL_RANGE),
         poll_idle: section.duration("poll_idle", POSTGRES_POLL_IDLE, POLL_RANGE),
         statement_timeout: section.duration(
@@ -188,6 +194,7 @@ fn read_sqlite(name: &str, section: &Section<'_>) -> crate::source::sqlite::Sqli
         path: section.document.resolve(&path.value),
         table,
         columns: read_columns(section),
+        max_payload: section.size("max_payload", MAX_PAYLOAD, PAYLOAD_RANGE),
         poll_busy: section.duration("poll_busy", SQLITE_POLL_BUSY, POLL_RANGE),
         poll_idle: section.duration("poll_idle", SQLITE_POLL_IDLE, POLL_RANGE),
     }

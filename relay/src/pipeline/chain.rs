@@ -124,6 +124,7 @@ impl Chain {
     pub fn run(&mut self, events: &EventBatch) -> Vec<Rendered> {
         let mut rendered: Vec<_> = events.iter().map(|_| Rendered::Messages(Vec::new())).collect();
         let Self { source, router, stages, answers } = self;
+        let any_withheld = refuse_withheld(events, &mut rendered);
         let Some((last, earlier)) = stages.split_last_mut() else {
             for (index, event) in events.iter().enumerate() {
                 let message = passed_on(Carried::untouched(index));
@@ -131,7 +132,7 @@ impl Chain {
             }
             return rendered;
         };
-        let mut carried: Option<Vec<Carried>> = None;
+        let mut carried: Option<Vec<Carried>> = any_withheld.then(|| whole(events));
         for stage in earlier {
             let inputs = carried.take().unwrap_or_else(|| untouched(events));
             carried = Some(stage.run_between(source, router, events, inputs, answers, &mut rendered));
@@ -144,6 +145,27 @@ impl Chain {
 
 fn untouched(events: &EventBatch) -> Vec<Carried> {
     (0..events.len()).map(Carried::untouched).collect()
+}
+
+/// Those whose payload was read: no plugin takes one that was not for a tombstone.
+fn whole(events: &EventBatch) -> Vec<Carried> {
+    let whole = events.iter().enumerate().filter(|(_, event)| event.withheld().is_none());
+    whole.map(|(index, _)| Carried::untouched(index)).collect()
+}
+
+/// Fails events whose payload was not read. Returns whether there are any.
+fn refuse_withheld(events: &EventBatch, rendered: &mut [Rendered]) -> bool {
+    let mut any = false;
+    for (event, rendered) in events.iter().zip(rendered) {
+        if let Some(size) = event.withheld() {
+            any = true;
+            let detail = format!(
+                "its payload has {size} bytes, more than `max_payload` of its source; it was not read"
+            );
+            *rendered = Rendered::Fail(permanent("D318", detail));
+        }
+    }
+    any
 }
 
 impl Carried {

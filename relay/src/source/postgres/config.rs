@@ -21,6 +21,8 @@ pub struct PostgresSourceConfig {
     pub poll_busy: Duration,
     /// The longest pause, reached when nothing comes.
     pub poll_idle: Duration,
+    /// The largest payload that is read, in bytes; of a larger one only the size is.
+    pub max_payload: usize,
     /// Bound on every statement.
     pub statement_timeout: Duration,
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::PostgresSourceConfig;
+use super::rows::PayloadType;
 use super::snapshot::{Snapshot, list};
 
 const PROBE: &str = include_str!("probe.sql");
@@ -110,22 +111,31 @@ pub(super) struct Statements {
 /// than a statement of the poll: at a million rows a second this is room for a backlog of 600 million.
 pub(super) const BOUNDS_TIMEOUT: Duration = Duration::from_mins(10);
 
+/// A compressed value is at most this much larger than what is stored of it, with either of the server's methods.
+const COMPRESSION: usize = 256;
+
 impl Statements {
-    pub(super) fn new(config: &PostgresSourceConfig) -> Self {
+    /// The statements for the table of `config`, whose payload column is of type `payload`.
+    pub(super) fn new(config: &PostgresSourceConfig, payload: PayloadType) -> Self {
         let columns = &config.columns;
-        let mut names = vec![
+        let names = [
             &columns.sequence,
             &columns.id,
             &columns.aggregate_type,
             &columns.aggregate_id,
             &columns.event_type,
-            &columns.payload,
         ];
-        names.extend(columns.headers.iter().chain(&columns.occurred_at).chain(&columns.attributes));
+        let mut selected: Vec<String> = names.into_iter().map(|name| identifier(name)).collect();
+        let name = identifier(&columns.payload);
+        let (size, large) = measured(&name, payload, config.max_payload);
+        selected.push(format!("CASE WHEN {large} THEN NULL ELSE {name} END"));
+        selected.push(format!("CASE WHEN {large} THEN {size} END"));
+        let optional = columns.headers.iter().chain(&columns.occurred_at).chain(&columns.attributes);
+        selected.extend(optional.map(|name| identifier(name)));
         Self {
             table: format!("{}.{}", identifier(&config.schema), identifier(&config.table)),
             sequence: identifier(&columns.sequence),
-            columns: names.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", "),
+            columns: selected.join(", "),
             timeout: config.statement_timeout,
         }
     }
@@ -206,6 +216,23 @@ fn fresh_condition(cursor: &Snapshot, target: &Snapshot) -> String {
 fn late_condition(cursor: &Snapshot, target: &Snapshot) -> Option<String> {
     let ended = cursor.ended_by(target);
     (!ended.is_empty()).then(|| format!("txid = ANY ('{{{}}}'::bigint[])", list(&ended)))
+}
+
+/// How to ask for the bytes of the payload `column`, and whether they are more than `most`.
+///
+/// The length of text and bytes stands in the value's header, and no part of it has to be fetched. A JSON value has to
+/// be written out to be measured, so that is done only where what is stored of it could be compressed from more.
+fn measured(column: &str, payload: PayloadType, most: usize) -> (String, String) {
+    match payload {
+        PayloadType::Text | PayloadType::Bytes => {
+            (format!("octet_length({column})"), format!("octet_length({column}) > {most}"))
+        }
+        PayloadType::Json => {
+            let size = format!("octet_length({column}::text)");
+            let large = format!("(pg_column_size({column}) > {} AND {size} > {most})", most / COMPRESSION);
+            (size, large)
+        }
+    }
 }
 
 /// `name` as a quoted identifier.

@@ -47,6 +47,7 @@ impl Outbox {
             schema: "public".to_owned(),
             table: "outbox".to_owned(),
             columns: Columns::default(),
+            max_payload: 16 << 20,
             poll_busy: Duration::from_micros(1_500),
             poll_idle: Duration::from_millis(50),
             statement_timeout: Duration::from_secs(10),

@@ -209,6 +209,38 @@ async fn large_payloads_close_a_batch_early_and_one_over_the_limit_comes_alone()
 }
 
 #[tokio::test]
+async fn a_payload_over_the_limit_is_measured_and_not_read() {
+    const MOST: usize = 64 << 10;
+    // A JSON document of one letter compresses as well as any.
+    let json = |bytes: usize| format!("('\"' || repeat('x', {}) || '\"')", bytes - 2);
+    let text = |bytes: usize| format!("repeat('x', {bytes})");
+    let bytes = |bytes: usize| format!("decode(repeat('00', {bytes}), 'hex')");
+    let literals: [(&str, &dyn Fn(usize) -> String); 4] =
+        [("text", &text), ("json", &json), ("jsonb", &json), ("bytea", &bytes)];
+    for (column_type, literal) in literals {
+        let mut outbox = Outbox::create().await;
+        let values: Vec<String> = [MOST, MOST + 1, 3 << 20, 2]
+            .map(|size| format!("('order', 'a', 'changed', ({})::{column_type})", literal(size)))
+            .into();
+        let sql = format!(
+            "ALTER TABLE outbox ALTER COLUMN payload TYPE {column_type} USING NULL;
+             INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES {}",
+            values.join(", ")
+        );
+        execute(&mut outbox.writer, &sql).await;
+        let config = relay::source::postgres::PostgresSourceConfig { max_payload: MOST, ..outbox.config() };
+        let mut source = relay::source::postgres::PostgresSource::new(config);
+        source.open(Start::Beginning).await.unwrap();
+        let batch = next(&mut source, WIDE).await;
+        let found: Vec<_> =
+            batch.events.iter().map(|it| (it.payload().map(<[u8]>::len), it.withheld())).collect();
+        let expected =
+            [(Some(MOST), None), (None, Some(MOST as u64 + 1)), (None, Some(3 << 20)), (Some(2), None)];
+        assert_eq!(found, expected, "{column_type}");
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_call_loses_and_repeats_nothing() {
     let mut outbox = Outbox::create().await;
     let mut source = outbox.open(Start::Now).await;
