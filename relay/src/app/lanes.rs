@@ -151,7 +151,7 @@ fn amount(rows: usize, bytes: usize) -> Amount {
 }
 
 /// A lane takes a whole batch in while its window has any room, so that a batch must be small beside the window.
-fn batch(pipeline: &PipelineConfig) -> BatchLimit {
+pub(super) fn batch(pipeline: &PipelineConfig) -> BatchLimit {
     BatchLimit {
         events: pipeline.batch.events.min(pipeline.window.events / BATCHES_PER_WINDOW).max(1),
         bytes: pipeline.batch.bytes.min(pipeline.window.bytes / BATCHES_PER_WINDOW).max(1),

@@ -1,5 +1,6 @@
 //! Wires the parts, owns all tasks, drains.
 
+mod budget;
 mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
@@ -15,6 +16,7 @@ mod run;
 mod signals;
 mod stores;
 
+pub use budget::MemoryBudget;
 pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, compiler, hangup, open_stores, process};
+use super::{AppError, budget, compiler, hangup, open_stores, process};
 use crate::admin;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
@@ -57,6 +57,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
     let _stop_on_return = stop.clone().drop_guard();
     let mut tasks = JoinSet::new();
 
+    budget::tell(&config);
     let views = Views::default();
     if let Some(listen) = config.admin.listen {
         let metrics = admin::install_recorder()?;

@@ -5,6 +5,7 @@ use clap::Args;
 use super::config_file::ConfigFile;
 use super::table::counted;
 use super::{Exit, Failure};
+use crate::app::MemoryBudget;
 use crate::config::Config;
 
 /// Says everything that is wrong with the configuration, without dialling anything.
@@ -40,6 +41,7 @@ pub(super) fn screen(file: &str, config: &Config) -> String {
             .collect();
         text.push_str(&format!("   {}: {source} → {plugins} → {}\n", pipeline.name, sinks.join(", ")));
     }
+    text.push_str(&format!("   memory: {}\n", MemoryBudget::of(config)));
     text
 }
 
