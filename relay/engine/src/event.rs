@@ -57,6 +57,39 @@ impl KeyId {
     }
 }
 
+/// One of the equal parts that the keys of a lane are divided into. Every event of a key is in the same part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shard {
+    /// Counts from 0.
+    pub index: u32,
+    /// How many parts there are.
+    pub of: u32,
+}
+
+impl Shard {
+    /// All keys.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// Its index, as databases take it.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        i64::from(self.index)
+    }
+
+    /// The number of parts, as databases take it.
+    #[must_use]
+    pub fn all(self) -> i64 {
+        i64::from(self.of)
+    }
+}
+
+/// As people count: from 1.
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index + 1, self.of)
+    }
+}
+
 /// The attribute under which a source notes the size of a payload that it did not read: it is kept wherever the event
 /// is.
 pub const WITHHELD: &str = "relay-withheld-bytes";

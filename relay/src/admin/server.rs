@@ -123,7 +123,7 @@ async fn metrics(State(shown): State<Shown>) -> Response {
 async fn lanes(State(shown): State<Shown>) -> Response {
     let lane = |(id, view): (&crate::store::LaneId, &crate::pipeline::LaneView)| {
         serde_json::json!({
-            "pipeline": id.pipeline, "sink": id.sink, "state": view.state.to_string(),
+            "pipeline": id.pipeline, "sink": id.sink, "shard": id.shard.to_string(), "state": view.state.to_string(),
             "delivered": view.delivered, "window": view.window, "held": view.held, "plugins": view.plugins,
         })
     };

@@ -41,7 +41,7 @@ impl MemoryBudget {
     pub fn of(config: &Config) -> Self {
         let mut budget = Self { lanes: 0, payloads: 0, plugins: 0, held: 0 };
         for pipeline in config.pipelines.values() {
-            let lanes = pipeline.sinks.len() as u64;
+            let lanes = pipeline.sinks.len() as u64 * u64::from(pipeline.shards);
             budget.lanes += lanes * lane(pipeline);
             budget.held += lanes * (pipeline.held.parked + pipeline.held.dead) as u64 * PER_HELD_KEY;
             let plugins = pipeline.plugins.iter().filter_map(|name| config.plugins.get(name));

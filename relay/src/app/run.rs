@@ -91,6 +91,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
     let lanes = shared.lanes()?;
     let count = lanes.len();
     for lane in lanes {
+        if let Some(share) = lane.share.clone().filter(|_| lane.id.shard.index == 0) {
+            let owner = &lane.settings.owner;
+            let (store, id, process) = (Arc::clone(&lane.store), lane.id.clone(), owner.process.clone());
+            tasks.spawn(share.keep(store, id, process, owner.lease, stop.clone()));
+        }
         lanes::start(lane, ends_in.clone())?;
     }
     let ending = supervise(count, ends, &stop, &mut signals).await;

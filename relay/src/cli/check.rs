@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// What runs, pipeline by pipeline.
 pub(super) fn screen(file: &str, config: &Config) -> String {
-    let lanes = config.pipelines.values().map(|it| it.sinks.len() as u64).sum();
+    let lanes = config.pipelines.values().map(|it| it.sinks.len() as u64 * u64::from(it.shards)).sum();
     let pipelines = config.pipelines.len() as u64;
     let mut text = format!("{file} is ok: {}, {}\n", counted(pipelines, "pipeline"), counted(lanes, "lane"));
     for pipeline in config.pipelines.values() {

@@ -48,7 +48,7 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn lane(pipeline: &str, sink: &str) -> LaneId {
-    LaneId { pipeline: pipeline.to_owned(), sink: sink.to_owned() }
+    LaneId::new(pipeline, sink)
 }
 
 /// 2026-11-21T09:20:00Z

@@ -163,6 +163,8 @@ pub struct PipelineConfig {
     /// The route of each sink, for messages that no plugin addresses: text with the placeholders
     /// `{aggregatetype}`, `{aggregateid}`, `{type}` and `{id}`; empty stands for the sink's own place.
     pub routes: BTreeMap<String, String>,
+    /// How many lanes the keys of each sink are divided into.
+    pub shards: u32,
     /// When to try an event again.
     pub retry: RetryConfig,
     /// What a dead letter does to its key.

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
+use relay_engine::event::Shard;
+
 use super::codes;
 use super::document::{Spot, Text};
 use super::model::{FirstStart, SourceAdapter, SourceConfig};
@@ -134,6 +137,7 @@ fn read_postgres(name: &str, section: &Section<'_>) -> crate::source::postgres::
         max_payload: section.size("max_payload", MAX_PAYLOAD, PAYLOAD_RANGE),
         poll_busy: section.duration("poll_busy", POSTGRES_POLL_BUSY, POLL_RANGE),
         poll_idle: section.duration("poll_idle", POSTGRES_POLL_IDLE, POLL_RANGE),
+        shard: Shard::WHOLE,
         statement_timeout: section.duration(
             "statement_timeout",
             STATEMENT_TIMEOUT,

@@ -20,6 +20,7 @@ use super::lane::{LaneEnd, LaneParts};
 use super::lease::{LeaseKeeper, Ownership, uptime};
 use super::live::{self, LiveBatch, LiveBatches};
 use super::reader::{self, Read};
+use super::share::Share;
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
@@ -36,6 +37,8 @@ pub(super) enum SessionEnd {
     Held(Holder),
     /// Another relay took the lane over.
     Lost(StoreError),
+    /// It was given back to be taken by another relay.
+    HandedOver,
     /// Start over from settled progress, for this reason.
     Restart(String),
 }
@@ -64,6 +67,8 @@ pub(super) struct Session<'p> {
     generation: Arc<[String]>,
     origin: Instant,
     stopping: Option<Instant>,
+    /// It stops for another relay to go on.
+    handing_over: bool,
     swapping: bool,
     halted: Option<String>,
     away: Option<String>,
@@ -123,7 +128,7 @@ impl<'p> Session<'p> {
         *first_batch = next_batch;
         // A sink that does not close in time is abandoned: its answers are not waited for any more.
         let _ = tokio::time::timeout(CLOSE_TIME, sink.close()).await;
-        if matches!(end, SessionEnd::Ended(_)) {
+        if matches!(end, SessionEnd::Ended(_) | SessionEnd::HandedOver) {
             release.give_back().await;
         }
         end
@@ -163,6 +168,7 @@ impl<'p> Session<'p> {
             generation,
             origin,
             stopping: None,
+            handing_over: false,
             swapping: false,
             halted: None,
             away: None,
@@ -285,6 +291,11 @@ impl<'p> Session<'p> {
             due = joined(&mut self.fetching) => { self.fetching = None; self.take_due(due)? }
             () = self.parts.stop.cancelled(), if self.stopping.is_none() => {
                 self.stopping = Some(Instant::now() + self.parts.settings.grace);
+                self.engine.stop();
+            }
+            () = exceeded(self.parts.share.as_ref(), &self.parts.id), if self.stopping.is_none() => {
+                self.stopping = Some(Instant::now() + self.parts.settings.grace);
+                self.handing_over = true;
                 self.engine.stop();
             }
             () = self.parts.chain.changed(), if !self.swapping && self.stopping.is_none() => {
@@ -410,15 +421,25 @@ impl<'p> Session<'p> {
             return Some(SessionEnd::Lost(StoreError::Lost { lane, term }));
         }
         let deadline = self.stopping?;
-        if self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty() {
-            return Some(SessionEnd::Ended(LaneEnd::Stopped));
+        let idle = self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty();
+        match (idle, Instant::now() >= deadline) {
+            (false, false) => None,
+            _ if self.handing_over => Some(SessionEnd::HandedOver),
+            (true, _) => Some(SessionEnd::Ended(LaneEnd::Stopped)),
+            (false, true) => Some(SessionEnd::Ended(LaneEnd::StoppedInFlight)),
         }
-        let late = Instant::now() >= deadline;
-        late.then_some(SessionEnd::Ended(LaneEnd::StoppedInFlight))
     }
 
     fn now(&self) -> Time {
         Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Completes when the lane is more than this process's share of the work.
+async fn exceeded(share: Option<&Share>, lane: &LaneId) {
+    match share {
+        Some(share) => share.exceeded(lane.shard).await,
+        None => std::future::pending().await,
     }
 }
 

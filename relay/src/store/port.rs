@@ -4,22 +4,33 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::{KeyId, OwnedEvent, Position};
+use relay_engine::event::{KeyId, OwnedEvent, Position, Shard};
 use relay_engine::message::Message;
 use relay_engine::outcome::Failure;
 
-/// The unit of progress: one sink of one pipeline.
+/// The unit of progress: one sink of one pipeline, or a part of its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneId {
     /// The pipeline's configured name.
     pub pipeline: String,
     /// The sink's configured name.
     pub sink: String,
+    /// Which keys.
+    pub shard: Shard,
+}
+
+impl LaneId {
+    /// The lane of all keys.
+    #[must_use]
+    pub fn new(pipeline: impl Into<String>, sink: impl Into<String>) -> Self {
+        Self { pipeline: pipeline.into(), sink: sink.into(), shard: Shard::WHOLE }
+    }
 }
 
 impl fmt::Display for LaneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} → {}", self.pipeline, self.sink)
+        write!(f, "{} → {}", self.pipeline, self.sink)?;
+        if self.shard == Shard::WHOLE { Ok(()) } else { write!(f, " {}", self.shard) }
     }
 }
 
@@ -55,6 +66,15 @@ pub trait Store: Send + Sync {
     fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
         self.renew(lane, term, Duration::ZERO, STOPPED)
     }
+
+    /// Notes that `process` shares the lanes that `lane` is one part of, for `length` from now; returns how many other
+    /// processes do. Leaves who gives no length.
+    fn attend<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        process: &'a str,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
     /// Records done, parked and dead events and moves progress, in one transaction. `lease` is compared and,
     /// on success, its version advanced.

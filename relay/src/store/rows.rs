@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use relay_engine::event::{KeyId, OwnedEvent, Position};
+use relay_engine::event::{KeyId, OwnedEvent, Position, Shard};
 use serde::Serialize;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
@@ -202,7 +202,13 @@ fn read_event(row: &impl StoredRow) -> Result<OwnedEvent, StoreError> {
 }
 
 fn read_lane(row: &impl StoredRow) -> Result<LaneId, StoreError> {
-    Ok(LaneId { pipeline: row.text("pipeline")?, sink: row.text("sink")? })
+    Ok(LaneId::new(row.text("pipeline")?, row.text("sink")?))
+}
+
+/// A lane from a row that says which part it is.
+fn read_part(row: &impl StoredRow) -> Result<LaneId, StoreError> {
+    let number = |name| u32::try_from(row.number(name)?).map_err(|error| unreadable(name, error));
+    Ok(LaneId { shard: Shard { index: number("shard")?, of: number("shards")? }, ..read_lane(row)? })
 }
 
 fn read_attempts(row: &impl StoredRow) -> Result<u32, StoreError> {
@@ -270,7 +276,7 @@ pub(super) fn read_dead(row: &impl StoredRow) -> Result<DeadLetter, StoreError> 
     })
 }
 
-/// A lane from its row.
+/// How much some dead letters are.
 pub(super) fn read_extent(row: &impl StoredRow) -> Result<Extent, StoreError> {
     Ok(Extent {
         letters: row.number("letters")?.cast_unsigned(),
@@ -284,7 +290,7 @@ pub(super) fn read_outcome<R: StoredRow>(requests: &[R], dead: &[R]) -> Result<O
     let mut outcome = Outcome::default();
     for row in requests {
         if row.number("open")? != 0 {
-            outcome.open.push(read_lane(row)?);
+            outcome.open.push(read_part(row)?);
         }
         outcome.taken += row.number("letters")?.cast_unsigned();
         outcome.done += row.number("done")?.cast_unsigned();
@@ -300,9 +306,10 @@ pub(super) fn read_outcome<R: StoredRow>(requests: &[R], dead: &[R]) -> Result<O
     Ok(outcome)
 }
 
+/// A lane from its row.
 pub(super) fn read_summary(row: &impl StoredRow) -> Result<LaneSummary, StoreError> {
     Ok(LaneSummary {
-        lane: read_lane(row)?,
+        lane: read_part(row)?,
         owner: row.text("owner")?,
         term: row.number("term")?,
         leased: row.number("lease_left")? > 0,

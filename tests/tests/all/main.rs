@@ -19,6 +19,7 @@ mod pgbouncer;
 mod plugin_host;
 mod plugins;
 mod reload;
+mod shards;
 mod shop;
 mod sink_driver;
 mod sink_http;

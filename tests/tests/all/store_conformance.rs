@@ -47,7 +47,10 @@ conform! {
         lanes_do_not_share_events,
         a_lease_that_runs_keeps_others_away_until_it_is_given_back,
         a_lease_is_renewed_under_its_term_alone,
-        a_process_takes_over_from_itself_and_from_a_term_known_to_be_gone;
+        a_process_takes_over_from_itself_and_from_a_term_known_to_be_gone,
+        the_parts_of_a_lane_share_nothing_but_their_name,
+        a_lane_that_is_divided_is_not_divided_otherwise,
+        who_shares_a_lane_is_counted_while_it_says_so;
     holding:
         a_held_event_comes_back_byte_for_byte,
         a_parked_event_is_due_only_after_its_time,

@@ -64,5 +64,11 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
 fn lane(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('→').or_else(|| text.split_once('/'));
     let (pipeline, sink) = parts.ok_or("expected \"PIPELINE → SINK\" or PIPELINE/SINK")?;
+    if sink.trim().contains(['/', ' ']) {
+        return Err(
+            "expected \"PIPELINE → SINK\" without a shard: a sink's dead letters are chosen together"
+                .to_owned(),
+        );
+    }
     Ok((pipeline.trim().to_owned(), sink.trim().to_owned()))
 }

@@ -23,7 +23,7 @@ const NOW: u64 = 1_795_252_800_000_000;
 
 fn letter(id: &str, key: &str, code: &str, detail: &str, blocked: u64, seconds_ago: u64) -> DeadLetter {
     DeadLetter {
-        lane: LaneId { pipeline: "orders".to_owned(), sink: "billing".to_owned() },
+        lane: LaneId::new("orders", "billing"),
         event: OwnedEvent {
             id: id.to_owned(),
             sequence: 17,
@@ -92,7 +92,7 @@ fn the_extent_of_a_retry_counts_each_key_once() {
 
 #[test]
 fn what_came_of_a_request_is_told_event_by_event() {
-    let lane = |sink: &str| LaneId { pipeline: "orders".to_owned(), sink: sink.to_owned() };
+    let lane = |sink: &str| LaneId::new("orders", sink);
     let again =
         DeadAgain { code: "S214".to_owned(), detail: "400 from POST /invoices\nmore".to_owned(), letters: 1 };
     let outcome =
@@ -244,6 +244,15 @@ impl Store for DeadOnly {
         _: &'a LaneId,
         _: &'a mut Lease,
     ) -> BoxFuture<'a, Result<Applied, StoreError>> {
+        not_here()
+    }
+
+    fn attend<'a>(
+        &'a self,
+        _: &'a LaneId,
+        _: &'a str,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
         not_here()
     }
 

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use relay_engine::event::Shard;
+
 use super::PostgresSourceConfig;
 use super::rows::PayloadType;
 use super::snapshot::{Snapshot, list};
@@ -104,6 +106,8 @@ pub(super) struct Statements {
     table: String,
     sequence: String,
     columns: String,
+    /// What a row has to meet beside being new.
+    mine: String,
     timeout: Duration,
 }
 
@@ -136,6 +140,7 @@ impl Statements {
             table: format!("{}.{}", identifier(&config.schema), identifier(&config.table)),
             sequence: identifier(&columns.sequence),
             columns: selected.join(", "),
+            mine: of_shard(&identifier(&columns.aggregate_id), config.shard),
             timeout: config.statement_timeout,
         }
     }
@@ -201,6 +206,7 @@ impl Statements {
         template
             .replace("{columns}", &self.columns)
             .replace("{table}", &self.table)
+            .replace("{mine}", &self.mine)
             .replace("{sequence}", &self.sequence)
     }
 }
@@ -216,6 +222,20 @@ fn fresh_condition(cursor: &Snapshot, target: &Snapshot) -> String {
 fn late_condition(cursor: &Snapshot, target: &Snapshot) -> Option<String> {
     let ended = cursor.ended_by(target);
     (!ended.is_empty()).then(|| format!("txid = ANY ('{{{}}}'::bigint[])", list(&ended)))
+}
+
+/// Whether the key in `column` belongs to `shard`, as a condition to append.
+///
+/// The server hashes the key's bytes, whatever the column's type and collation, with the function that its own hash
+/// partitioning relies on: its result is the same for as long as a cluster keeps its system identifier, and a position
+/// holds no longer.
+fn of_shard(column: &str, shard: Shard) -> String {
+    if shard == Shard::WHOLE {
+        return String::new();
+    }
+    let Shard { index, of } = shard;
+    let hash = format!("hashtextextended(coalesce({column}::text, '') COLLATE \"C\", 0)");
+    format!(" AND ({hash} & {}) % {of} = {index}", i64::MAX)
 }
 
 /// How to ask for the bytes of the payload `column`, and whether they are more than `most`.

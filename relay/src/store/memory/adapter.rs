@@ -1,13 +1,14 @@
 //! The port over lanes held in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use super::lane::{Lane, matches, now};
-use crate::store::fault::lost;
+use crate::store::fault::{divided, lost};
 use crate::store::{
     Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, LaneId, LaneSummary,
     Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
@@ -25,6 +26,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     lanes: BTreeMap<LaneId, Lane>,
+    /// When each process that shares the parts of a pipeline's sink is gone, unless it says otherwise.
+    members: BTreeMap<(String, String), HashMap<String, Instant>>,
     /// The number of a request is its place here.
     requests: Vec<Request>,
 }
@@ -56,7 +59,32 @@ impl Store for MemoryStore {
         lane: &'a LaneId,
         claim: &'a Claim,
     ) -> BoxFuture<'a, Result<Acquired, StoreError>> {
-        Box::pin(async move { Ok(self.state().lanes.entry(lane.clone()).or_default().acquire(claim)) })
+        Box::pin(async move {
+            let mut state = self.state();
+            let other = state.lanes.keys().find(|it| {
+                it.pipeline == lane.pipeline && it.sink == lane.sink && it.shard.of != lane.shard.of
+            });
+            match other {
+                Some(other) => Err(divided(lane, other.shard.all())),
+                None => Ok(state.lanes.entry(lane.clone()).or_default().acquire(claim)),
+            }
+        })
+    }
+
+    fn attend<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        process: &'a str,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            let members = state.members.entry((lane.pipeline.clone(), lane.sink.clone())).or_default();
+            let now = Instant::now();
+            members.retain(|_, until| *until > now);
+            members.insert(process.to_owned(), now + length);
+            Ok(members.len() as u64 - 1)
+        })
     }
 
     fn renew<'a>(
@@ -110,7 +138,7 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<Applied, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests } = &mut *state;
+            let State { lanes, requests, .. } = &mut *state;
             let open = |request: &Request| request.lane == *lane && request.taken.is_none();
             if !requests.iter().any(open) {
                 return Ok(Applied::default());
@@ -169,7 +197,7 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<Requested, StoreError>> {
         Box::pin(async move {
             let mut state = self.state();
-            let State { lanes, requests } = &mut *state;
+            let State { lanes, requests, .. } = &mut *state;
             let mut asked = Requested::default();
             for (id, row) in lanes.iter().filter(|(id, _)| matches(filter, id)) {
                 let count = row.dead(id, filter).count() as u64;

@@ -419,7 +419,7 @@ impl Lane {
         filter: &'a DeadFilter,
     ) -> impl Iterator<Item = DeadLetter> + 'a {
         self.held.iter().filter(|(_, held)| matches_event(filter, held)).map(|(place, held)| DeadLetter {
-            lane: id.clone(),
+            lane: LaneId::new(id.pipeline.as_str(), id.sink.as_str()),
             event: held.event.clone(),
             messages: held.messages.clone(),
             attempts: held.attempts,

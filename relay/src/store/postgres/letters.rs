@@ -17,6 +17,7 @@ pub(super) async fn due(
         .bind(&lane.pipeline)
         .bind(&lane.sink)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(lane.shard.number())
         .fetch_all(&mut *transaction)
         .await
         .map_err(postgres_error)?;
@@ -29,6 +30,7 @@ pub(super) async fn next_due(session: &Session, lane: &LaneId) -> Result<Option<
     let row = statement(include_str!("sql/next_due.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
+        .bind(lane.shard.number())
         .fetch_optional(&mut *transaction)
         .await
         .map_err(postgres_error)?;

@@ -88,6 +88,7 @@ pub(super) async fn apply_requests(
     let requests = statement(include_str!("sql/open_requests.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
+        .bind(lane.shard.number())
         .fetch_all(&mut *transaction)
         .await
         .map_err(postgres_error)?;
@@ -163,7 +164,8 @@ async fn letters(
         .bind(request.optional_text("aggregate_id")?)
         .bind(request.optional_text("code")?)
         .bind(request.optional_number("dead_before")?)
-        .bind(LETTERS_PER_CALL);
+        .bind(LETTERS_PER_CALL)
+        .bind(lane.shard.number());
     if !drops {
         let no_slots = write_names(&[])?;
         chosen = chosen.bind(action == RERUN).bind(request.optional_bytes("payload")?).bind(no_slots);

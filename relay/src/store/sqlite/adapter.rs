@@ -71,6 +71,15 @@ impl Store for SqliteStore {
         Box::pin(self.session.at_home(settle::settle(&self.session, lane, lease, settlement)))
     }
 
+    fn attend<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        process: &'a str,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.session.at_home(lane::attend(&self.session, lane, process, length)))
+    }
+
     fn due<'a>(
         &'a self,
         lane: &'a LaneId,

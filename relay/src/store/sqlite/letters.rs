@@ -16,6 +16,7 @@ pub(super) async fn due(
         .bind(&lane.pipeline)
         .bind(&lane.sink)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(lane.shard.number())
         .fetch_all(session.readers())
         .await
         .map_err(sqlite_error)?;
@@ -26,6 +27,7 @@ pub(super) async fn next_due(session: &Session, lane: &LaneId) -> Result<Option<
     let row = statement(include_str!("sql/next_due.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
+        .bind(lane.shard.number())
         .fetch_optional(session.readers())
         .await
         .map_err(sqlite_error)?;

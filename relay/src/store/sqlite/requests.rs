@@ -107,6 +107,7 @@ async fn open_requests(
     statement(include_str!("sql/open_requests.sql"))
         .bind(lane.pipeline.clone())
         .bind(lane.sink.clone())
+        .bind(lane.shard.number())
         .fetch_all(executor)
         .await
         .map_err(sqlite_error)
@@ -171,7 +172,8 @@ async fn letters(
         .bind(request.optional_text("aggregate_id")?)
         .bind(request.optional_text("code")?)
         .bind(request.optional_number("dead_before")?)
-        .bind(LETTERS_PER_CALL);
+        .bind(LETTERS_PER_CALL)
+        .bind(lane.shard.number());
     if !drops {
         let no_slots = write_names(&[])?;
         chosen = chosen.bind(action == RERUN).bind(request.optional_bytes("payload")?).bind(no_slots);

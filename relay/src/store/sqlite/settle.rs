@@ -110,6 +110,7 @@ async fn hold(connection: &mut SqliteConnection, lane: &LaneId, row: &HeldRow<'_
         .bind(row.messages.as_deref())
         .bind(&row.delivered)
         .bind(&row.generation)
+        .bind(lane.shard.number())
         .execute(connection)
         .await
         .map_err(sqlite_error)?;

@@ -63,7 +63,7 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
     let coded = HeldEvent { failure: Some(failure("P101")), ..held(2, "b", HeldState::Dead) };
     kafka.hold(vec![held(1, "a", HeldState::Dead), coded, held(3, "a", HeldState::Blocked)]).await;
     nats.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    let other = LaneId { pipeline: "users".to_owned(), sink: "kafka".to_owned() };
+    let other = LaneId::new("users", "kafka");
     let store = place.open().await;
     let mut lease = take(store.as_ref(), &other, "relay-1").await.unwrap().lease;
     let held = Settlement { held: vec![held(9, "a", HeldState::Dead)], ..Settlement::default() };

@@ -1,4 +1,5 @@
-SELECT request.pipeline, request.sink, request.letters, request.done,
+SELECT request.pipeline, request.sink, request.shard, coalesce(lane.shards, 1) AS shards,
+       request.letters, request.done,
        (request.done_at IS NULL)::integer::bigint AS open,
        (
            SELECT count(*)
@@ -6,5 +7,7 @@ SELECT request.pipeline, request.sink, request.letters, request.done,
            WHERE held.request = request.id AND held.dead_at IS NULL
        ) AS waiting
 FROM request
-WHERE id = ANY ($1)
-ORDER BY id
+LEFT JOIN lane
+    ON lane.pipeline = request.pipeline AND lane.sink = request.sink AND lane.shard = request.shard
+WHERE request.id = ANY ($1)
+ORDER BY request.id
