@@ -63,24 +63,25 @@ impl Stores {
         Ok(all)
     }
 
-    /// Every dead letter that matches, each once.
-    pub(super) async fn dead(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, Failure> {
-        let mut all: Vec<DeadLetter> = Vec::new();
+    /// Shows `each` dead letter that matches, in outbox order; a page of them is in memory at a time.
+    pub(super) async fn each_dead(
+        &self,
+        filter: &DeadFilter,
+        mut each: impl FnMut(DeadLetter),
+    ) -> Result<(), Failure> {
         for store in &self.0 {
             let mut offset = 0;
             loop {
                 let page = store.dead(filter, PAGE, offset).await?;
                 offset += page.len();
                 let last = page.len() < PAGE;
-                all.extend(page);
+                page.into_iter().for_each(&mut each);
                 if last {
                     break;
                 }
             }
         }
-        let mut seen = std::collections::HashSet::new();
-        all.retain(|it| seen.insert((it.lane.clone(), it.event.id.clone())));
-        Ok(all)
+        Ok(())
     }
 
     /// How much the matching dead letters are.

@@ -15,6 +15,7 @@ mod journal;
 mod keyed_shop;
 mod kill;
 mod layering;
+mod many_held;
 mod pgbouncer;
 mod plugin_host;
 mod plugins;
