@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::run::RunOptions;
 use super::{AppError, process};
 use crate::config::{self, Config, PipelineConfig, SinkConfig, SourceAdapter};
+use crate::pipeline::tap::Tap;
 use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, OwnerSettings, Stage, Views};
 use crate::plugin::LiveGeneration;
 use crate::sink::{Reports, Sink};
@@ -43,6 +44,7 @@ pub(super) struct Shared<'a> {
     /// This process, by [`process::identity`].
     pub(super) process: &'a str,
     pub(super) views: &'a Views,
+    pub(super) tap: &'a Tap,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -89,6 +91,7 @@ impl Shared<'_> {
             store: Arc::clone(store),
             shared: Handle::current(),
             views: self.views.clone(),
+            tap: self.tap.clone(),
             stop: self.stop.child_token(),
         })
     }

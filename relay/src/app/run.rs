@@ -14,6 +14,7 @@ use super::signals::Signals;
 use super::{AppError, compiler, hangup, open_stores, process};
 use crate::admin;
 use crate::config::Config;
+use crate::pipeline::tap::Tap;
 use crate::pipeline::{LaneEnd, Views};
 use crate::plugin::LiveGeneration;
 use crate::plugin::host::PluginHost;
@@ -58,6 +59,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
     let mut tasks = JoinSet::new();
 
     let views = Views::default();
+    let tap = Tap::default();
     if let Some(listen) = config.admin.listen {
         let metrics = admin::install_recorder()?;
         let server = admin::Server::bind(listen, views.clone(), metrics.clone()).await?;
@@ -84,6 +86,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         options: &options,
         process: &process::identity(),
         views: &views,
+        tap: &tap,
         stop: &stop,
     };
     let (ends_in, ends) = mpsc::unbounded_channel();

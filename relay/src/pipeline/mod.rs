@@ -10,6 +10,7 @@ mod live;
 mod reader;
 mod session;
 mod settle;
+pub mod tap;
 mod view;
 
 pub use chain::{Chain, Rendered, Stage};
