@@ -63,6 +63,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
     if let Some(listen) = config.admin.listen {
         let metrics = admin::install_recorder()?;
         let server = admin::Server::bind(listen, views.clone(), metrics.clone()).await?;
+        let server = if config.admin.tap { server.with_tap(tap.clone()) } else { server };
         tracing::info!("metrics and health on http://{}", server.address());
         tasks.spawn(server.serve(stop.clone()));
         tasks.spawn(keep_up(metrics, stop.clone()));

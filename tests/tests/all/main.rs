@@ -30,3 +30,5 @@ mod stack;
 mod store_conformance;
 mod storms;
 mod takeover;
+mod tap;
+mod tapped;
