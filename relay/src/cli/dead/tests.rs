@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures_util::future::BoxFuture;
-use relay_engine::event::OwnedEvent;
+use relay_engine::event::{KeyId, OwnedEvent};
 use relay_engine::message::{Address, Content, Message};
 
 use super::asked::Extent;
@@ -13,8 +13,8 @@ use super::{list, show};
 use crate::cli::stores::Stores;
 use crate::cli::{Arguments, Command, block_on};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
-    Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, HeldRecord, KeyQueue, LaneId, LaneSummary,
+    Lease, ParkedEvent, Settlement, Store, StoreError,
 };
 
 /// 2026-11-21T09:20:00Z
@@ -229,6 +229,14 @@ impl Store for DeadOnly {
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
         let page = self.matching(filter).into_iter().skip(offset).take(limit).collect();
         Box::pin(async move { Ok(page) })
+    }
+
+    fn held<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        not_here()
+    }
+
+    fn queues(&self, _: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        not_here()
     }
 
     fn request<'a>(

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 
 use super::lane::{Lane, matches, now};
 use crate::store::fault::lost;
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
-    Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, HeldRecord, KeyQueue, LaneId, LaneSummary,
+    Lease, ParkedEvent, Settlement, Store, StoreError,
 };
 
 /// A store without durability: what it keeps lives as long as one of its clones.
@@ -156,6 +157,18 @@ impl Store for MemoryStore {
             });
             Ok(letters.into_iter().skip(offset).take(limit).collect())
         })
+    }
+
+    fn held<'a>(&'a self, event_id: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        Box::pin(async move {
+            Ok(self.state().lanes.iter().filter_map(|(id, row)| row.held(id, event_id)).collect())
+        })
+    }
+
+    fn queues(&self, key: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        Box::pin(
+            async move { Ok(self.state().lanes.iter().filter_map(|(id, row)| row.queue(id, key)).collect()) },
+        )
     }
 
     fn request<'a>(
