@@ -187,6 +187,11 @@ impl Statements {
         self.fill(include_str!("newest.sql")).replace("{limit}", &count.to_string())
     }
 
+    /// The first row that `condition` takes, with its transaction and how many rows it takes.
+    pub(super) fn find(&self, condition: &str) -> String {
+        self.fill(include_str!("find.sql")).replace("{condition}", condition)
+    }
+
     fn fill(&self, template: &str) -> String {
         template
             .replace("{columns}", &self.columns)
