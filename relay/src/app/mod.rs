@@ -14,6 +14,7 @@ mod process;
 mod run;
 mod signals;
 mod stores;
+mod trace;
 
 pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]
@@ -24,3 +25,4 @@ pub use error::AppError;
 pub use pipeline_cases::pipeline_cases;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;
+pub use trace::{EventFate, LaneTrace, Trace, TracedRow, trace};

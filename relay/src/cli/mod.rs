@@ -24,6 +24,7 @@ mod test;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,8 @@ enum Command {
     Status(status::Arguments),
     /// Show events of a running relay as they pass, before and after each plugin.
     Tap(tap::Arguments),
+    /// Tell what became of one event in each lane.
+    Trace(trace::Arguments),
     /// Look at events that were given up on, and send them again.
     #[command(subcommand)]
     Dead(dead::Command),
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Tap(arguments) => tap::run(arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Dead(command) => dead::run(command),
         Command::Test(arguments) => test::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),

@@ -32,3 +32,4 @@ mod storms;
 mod takeover;
 mod tap;
 mod tapped;
+mod trace;
