@@ -6,12 +6,14 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::tap::{self, TapState};
 use crate::pipeline::Views;
+use crate::pipeline::tap::Tap;
 
 /// Why metrics and health can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +51,13 @@ pub fn install_recorder() -> Result<PrometheusHandle, AdminError> {
     PrometheusBuilder::new().install_recorder().map_err(AdminError::Recorder)
 }
 
-/// Answers operators' tools. It shows and changes nothing, and never holds payloads or secrets.
+/// Answers operators' tools. It changes nothing, and shows neither secrets nor, unless [`Server::with_tap`] is called,
+/// payloads.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     state: Shown,
+    tap: Option<Tap>,
 }
 
 #[derive(Clone)]
@@ -75,7 +79,13 @@ impl Server {
         let failed = |cause| AdminError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, state: Shown { views, metrics } })
+        Ok(Self { listener, address, state: Shown { views, metrics }, tap: None })
+    }
+
+    /// Lets people on this machine watch events pass.
+    #[must_use]
+    pub fn with_tap(self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// Where it listens.
@@ -92,6 +102,11 @@ impl Server {
             .route("/metrics", get(metrics))
             .route("/lanes", get(lanes))
             .with_state(self.state);
+        let tap = Router::new()
+            .route("/tap", post(tap::tap))
+            .with_state(TapState { tap: self.tap, stop: stop.clone() });
+        // Who may watch depends on where they are.
+        let routes = routes.merge(tap).into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, routes).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = serving.await {
             tracing::warn!("metrics and health stopped: {error}");

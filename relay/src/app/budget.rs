@@ -107,7 +107,7 @@ pub(super) fn tell(config: &Config) {
     let read = |path: &str| std::fs::read_to_string(Path::new(path)).ok();
     if let Some(available) = available(read).filter(|available| *available < budget.total()) {
         tracing::warn!(
-            code = "C046",
+            code = "C049",
             "the relay may take {} and has {}",
             Mebibytes(budget.total()),
             Mebibytes(available)

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::run::RunOptions;
 use super::{AppError, process};
 use crate::config::{self, Config, PipelineConfig, SinkConfig, SourceAdapter};
+use crate::pipeline::tap::Tap;
 use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, OwnerSettings, Share, Stage, Views};
 use crate::plugin::LiveGeneration;
 use crate::sink::{Reports, Sink};
@@ -44,6 +45,7 @@ pub(super) struct Shared<'a> {
     /// This process, by [`process::identity`].
     pub(super) process: &'a str,
     pub(super) views: &'a Views,
+    pub(super) tap: &'a Tap,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -106,6 +108,7 @@ impl Shared<'_> {
             store: Arc::clone(store),
             shared: Handle::current(),
             views: self.views.clone(),
+            tap: self.tap.clone(),
             stop: self.stop.child_token(),
         })
     }

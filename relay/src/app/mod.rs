@@ -15,6 +15,7 @@ mod process;
 mod run;
 mod signals;
 mod stores;
+mod trace;
 
 pub use budget::MemoryBudget;
 pub use compiler::compile;
@@ -26,3 +27,4 @@ pub use error::AppError;
 pub use pipeline_cases::pipeline_cases;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;
+pub use trace::{EventFate, LaneTrace, Trace, TracedRow, trace};

@@ -14,6 +14,7 @@ use super::signals::Signals;
 use super::{AppError, budget, compiler, hangup, open_stores, process};
 use crate::admin;
 use crate::config::Config;
+use crate::pipeline::tap::Tap;
 use crate::pipeline::{LaneEnd, Views};
 use crate::plugin::LiveGeneration;
 use crate::plugin::host::PluginHost;
@@ -59,9 +60,11 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
 
     budget::tell(&config);
     let views = Views::default();
+    let tap = Tap::default();
     if let Some(listen) = config.admin.listen {
         let metrics = admin::install_recorder()?;
         let server = admin::Server::bind(listen, views.clone(), metrics.clone()).await?;
+        let server = if config.admin.tap { server.with_tap(tap.clone()) } else { server };
         tracing::info!("metrics and health on http://{}", server.address());
         tasks.spawn(server.serve(stop.clone()));
         tasks.spawn(keep_up(metrics, stop.clone()));
@@ -85,6 +88,7 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         options: &options,
         process: &process::identity(),
         views: &views,
+        tap: &tap,
         stop: &stop,
     };
     let (ends_in, ends) = mpsc::unbounded_channel();

@@ -44,13 +44,17 @@ pub(super) struct Arguments {
     /// End with exit code 5 where another relay owns a lane, instead of waiting to take it over.
     #[arg(long)]
     no_standby: bool,
+    /// Let people on this machine watch events pass with relay tap, as `[admin] tap = true` does.
+    #[arg(long)]
+    tap: bool,
     #[command(flatten)]
     log: LogArguments,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.log.start()?;
-    let config = load(&arguments)?;
+    let mut config = load(&arguments)?;
+    config.admin.tap |= arguments.tap;
     let file = arguments.outbox.is_none().then(|| arguments.file.config.clone());
     let options = RunOptions { owner: arguments.name, standby: !arguments.no_standby, file };
     let ending = block_on(async { Ok(app::run(config, options).await?) })?;

@@ -10,13 +10,16 @@ use super::section::Section;
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 pub(super) fn read(root: &Section<'_>) -> AdminConfig {
-    let standard = AdminConfig { listen: Some(LISTEN) };
-    let Some(section) = root.section("admin") else { return standard };
+    // Payloads leave the relay for its sinks alone unless an operator says otherwise.
+    let Some(section) = root.section("admin") else {
+        return AdminConfig { listen: Some(LISTEN), tap: false };
+    };
     let listen = section.text("listen");
+    let tap = section.flag("tap", false);
     section.finish();
-    let Some(text) = listen else { return standard };
+    let Some(text) = listen else { return AdminConfig { listen: Some(LISTEN), tap } };
     if text.value == "off" {
-        return AdminConfig { listen: None };
+        return AdminConfig { listen: None, tap };
     }
     let listen = text.value.parse().ok();
     if listen.is_none() {
@@ -28,5 +31,5 @@ pub(super) fn read(root: &Section<'_>) -> AdminConfig {
             "allowed: \"off\", or IP:port as in \"0.0.0.0:9464\"",
         );
     }
-    AdminConfig { listen }
+    AdminConfig { listen, tap }
 }

@@ -241,6 +241,8 @@ pub struct WindowLimit {
 pub struct AdminConfig {
     /// Where to listen; `None` turns it off.
     pub listen: Option<SocketAddr>,
+    /// Whether people on this machine may watch events pass, payloads included.
+    pub tap: bool,
 }
 
 /// The relay itself.

@@ -10,6 +10,7 @@ use relay_engine::outcome::{Failure, FailureClass};
 use relay_engine::route::{Grant, Router};
 use relay_engine::verdict::{PluginMessage, Verdict};
 
+use super::tap::Watch;
 use crate::plugin::{Answer, Fault, Identity, LiveGeneration, Plugin, PluginError};
 
 /// The plugins of a pipeline in order, as one lane runs them.
@@ -48,6 +49,14 @@ pub enum Rendered {
     Fail(Failure),
     /// A plugin stops the lane before it.
     Halt(String),
+}
+
+/// What stages work with beside events.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    source: &'a str,
+    router: &'a Router,
+    watch: Option<&'a Watch>,
 }
 
 /// An event between two stages, with what earlier stages changed relative to the original.
@@ -122,9 +131,15 @@ impl Chain {
 
     /// Runs all stages over `events`; one result per event, in order.
     pub fn run(&mut self, events: &EventBatch) -> Vec<Rendered> {
+        self.run_watched(events, None)
+    }
+
+    /// As [`Chain::run`], in front of those who watch.
+    pub(super) fn run_watched(&mut self, events: &EventBatch, watch: Option<&Watch>) -> Vec<Rendered> {
         let mut rendered: Vec<_> = events.iter().map(|_| Rendered::Messages(Vec::new())).collect();
         let Self { source, router, stages, answers } = self;
         let any_withheld = refuse_withheld(events, &mut rendered);
+        let around = Around { source, router, watch };
         let Some((last, earlier)) = stages.split_last_mut() else {
             for (index, event) in events.iter().enumerate() {
                 let message = passed_on(Carried::untouched(index));
@@ -135,9 +150,9 @@ impl Chain {
         let mut carried: Option<Vec<Carried>> = any_withheld.then(|| whole(events));
         for stage in earlier {
             let inputs = carried.take().unwrap_or_else(|| untouched(events));
-            carried = Some(stage.run_between(source, router, events, inputs, answers, &mut rendered));
+            carried = Some(stage.run_between(around, events, inputs, answers, &mut rendered));
         }
-        last.run_last(source, router, events, carried, answers, &mut rendered);
+        last.run_last(around, events, carried, answers, &mut rendered);
         rendered.iter_mut().for_each(refuse_repeated_slots);
         rendered
     }
@@ -248,15 +263,15 @@ impl Stage {
     /// Runs a stage that others follow: what it addresses is routed now, what it passes on is returned.
     fn run_between(
         &mut self,
-        source: &str,
-        router: &Router,
+        around: Around<'_>,
         events: &EventBatch,
         inputs: Vec<Carried>,
         answers: &mut Vec<Answer>,
         rendered: &mut [Rendered],
     ) -> Vec<Carried> {
+        let router = around.router;
         let mut passed = Vec::with_capacity(inputs.len());
-        let inputs = self.answer(source, events, inputs, answers, rendered);
+        let inputs = self.answer(around, events, inputs, answers, rendered);
         for (carried, answer) in inputs.iter().zip(answers.drain(..)) {
             let Some(event) = events.get(carried.event) else { continue };
             let messages = match verdict_messages(&self.identity, answer) {
@@ -291,16 +306,19 @@ impl Stage {
     /// Runs the last stage: what it does not address takes the pipeline's own route.
     fn run_last(
         &mut self,
-        source: &str,
-        router: &Router,
+        around: Around<'_>,
         events: &EventBatch,
         inputs: Option<Vec<Carried>>,
         answers: &mut Vec<Answer>,
         rendered: &mut [Rendered],
     ) {
+        let router = around.router;
         let Some(inputs) = inputs else {
             answers.clear();
-            self.plugin.run(source, events, answers);
+            self.plugin.run(around.source, events, answers);
+            if let Some(watch) = around.watch {
+                watch.plugin(&self.identity, events.iter(), events, answers);
+            }
             for (index, answer) in answers.drain(..).enumerate() {
                 let Some(event) = events.get(index) else { continue };
                 match verdict_messages(&self.identity, answer) {
@@ -314,7 +332,7 @@ impl Stage {
             }
             return;
         };
-        for rest in self.run_between(source, router, events, inputs, answers, rendered) {
+        for rest in self.run_between(around, events, inputs, answers, rendered) {
             let Some(event) = events.get(rest.event) else { continue };
             let into = rest.event;
             add(&mut rendered[into], router.resolve(event, 0, passed_on(rest), &self.grant));
@@ -324,7 +342,7 @@ impl Stage {
     /// Runs the plugin over carried events. Returns those it was run on; an event that can't be passed on fails.
     fn answer(
         &mut self,
-        source: &str,
+        around: Around<'_>,
         events: &EventBatch,
         inputs: Vec<Carried>,
         answers: &mut Vec<Answer>,
@@ -340,7 +358,11 @@ impl Stage {
             }
         }
         answers.clear();
-        self.plugin.run(source, &batch, answers);
+        self.plugin.run(around.source, &batch, answers);
+        if let Some(watch) = around.watch {
+            let originals = taken.iter().filter_map(|carried| events.get(carried.event));
+            watch.plugin(&self.identity, originals, &batch, answers);
+        }
         taken
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::chain::Chain;
 use super::session::{Release, Session, SessionEnd};
 use super::share::Share;
+use super::tap::Tap;
 use super::view::{LaneState, Views};
 use crate::sink::{Reports, Sink};
 use crate::source::{BatchLimit, Source, SourceError, Start};
@@ -35,6 +36,8 @@ pub struct LaneParts {
     pub shared: Handle,
     /// Where it shows what it does.
     pub views: Views,
+    /// Where it shows events to those who watch.
+    pub tap: Tap,
     /// Stops it gracefully.
     pub stop: CancellationToken,
 }

@@ -11,6 +11,7 @@ mod reader;
 mod session;
 mod settle;
 mod share;
+pub mod tap;
 mod view;
 
 pub use chain::{Chain, Rendered, Stage};

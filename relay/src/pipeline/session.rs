@@ -10,17 +10,19 @@ use std::time::{Duration, Instant};
 use metrics::counter;
 use relay_engine::clock::Time;
 use relay_engine::engine::{BatchId, Command, HeldBytes, HeldKey, Lane, LaneConfig};
-use relay_engine::event::Position;
+use relay_engine::event::{EventBatch, Position};
 use relay_engine::outcome::FailureClass;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::chain::Rendered;
 use super::lane::{LaneEnd, LaneParts};
 use super::lease::{LeaseKeeper, Ownership, uptime};
 use super::live::{self, LiveBatch, LiveBatches};
 use super::reader::{self, Read};
 use super::share::Share;
+use super::tap::LaneTap;
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
@@ -56,6 +58,7 @@ pub(super) struct Session<'p> {
     lease: Option<Lease>,
     keeper: LeaseKeeper,
     sink: Box<dyn Sink>,
+    tap: LaneTap,
     reports: mpsc::UnboundedReceiver<Report>,
     reads: mpsc::Receiver<Read>,
     recorded: Option<Position>,
@@ -158,6 +161,7 @@ impl<'p> Session<'p> {
             lease: Some(record.lease),
             keeper,
             sink,
+            tap: LaneTap::new(parts.tap.clone(), parts.id.clone()),
             reports,
             reads,
             recorded: record.position,
@@ -228,6 +232,7 @@ impl<'p> Session<'p> {
 
     async fn send(&mut self, id: BatchId, messages: Vec<u32>) {
         if let Some(batch) = self.batches.get(id).and_then(LiveBatch::messages) {
+            self.tap.sending(id, batch, &messages, self.sink.as_ref());
             self.sink.send(id, Arc::clone(batch), messages).await;
         }
     }
@@ -328,6 +333,7 @@ impl<'p> Session<'p> {
         let mut next = first;
         while let Some(report) = next {
             self.note_age(&report);
+            self.tap.answered(&report, self.batches.get(report.batch_id).and_then(LiveBatch::messages));
             self.engine.delivered(report.batch_id, &report.delivered);
             for (message, failure) in report.failed {
                 if failure.class == FailureClass::Unknown {
@@ -371,7 +377,7 @@ impl<'p> Session<'p> {
 
     fn take_batch(&mut self, read: ReadBatch) {
         counter!(telemetry::READ, &self.labels()).increment(read.events.len() as u64);
-        let rendered = self.parts.chain.run(&read.events);
+        let rendered = self.run_chain(&read.events);
         let max = self.sink.traits().max_message;
         let pipeline = self.parts.id.pipeline.as_str().into();
         let planned = live::plan_read(&pipeline, read, rendered, Arc::clone(&self.generation), max);
@@ -379,6 +385,18 @@ impl<'p> Session<'p> {
         let id = self.engine.batch(now, planned.events);
         self.batches.insert(id, planned.live);
         self.release_spent(id);
+    }
+
+    fn run_chain(&mut self, events: &EventBatch) -> Vec<Rendered> {
+        let watch = self.tap.watch();
+        if let Some(watch) = &watch {
+            watch.read(events);
+        }
+        let rendered = self.parts.chain.run_watched(events, watch.as_ref());
+        if let Some(watch) = &watch {
+            watch.not_sent(events, &rendered);
+        }
+        rendered
     }
 
     fn release_spent(&mut self, id: BatchId) {
@@ -390,7 +408,7 @@ impl<'p> Session<'p> {
     fn take_due(&mut self, due: StoreResult<Due>) -> Result<(), SessionEnd> {
         let (parked, next_due) = due.map_err(store_end)?;
         let unrendered = live::unrendered(&parked);
-        let rendered = if unrendered.is_empty() { Vec::new() } else { self.parts.chain.run(&unrendered) };
+        let rendered = if unrendered.is_empty() { Vec::new() } else { self.run_chain(&unrendered) };
         // Events that a resting plugin was not asked about spend no attempt.
         if let Some(pause) = self.parts.chain.rests_for().filter(|_| !rendered.is_empty()) {
             self.postpone_retries(pause);

@@ -24,6 +24,6 @@ pub mod sqlite;
 
 pub use port::{
     Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldEvent, HeldKey,
-    HeldState, Holder, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Retried,
-    RetryResult, Settlement, Store, StoreError,
+    HeldRecord, HeldState, Holder, KeyQueue, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent,
+    Requested, Retried, RetryResult, Settlement, Store, StoreError, WaitsFor,
 };

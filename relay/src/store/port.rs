@@ -113,6 +113,12 @@ pub trait Store: Send + Sync {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>>;
 
+    /// What the side table holds of the event with this id, in every lane.
+    fn held<'a>(&'a self, event_id: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>>;
+
+    /// Each lane that holds events of `key`, by name.
+    fn queues(&self, key: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>>;
+
     /// How much the dead letters that match are.
     fn extent<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<Extent, StoreError>>;
 
@@ -431,6 +437,62 @@ pub struct DeadLetter {
     pub dead_at: u64,
     /// Events of its key that wait behind it.
     pub blocked: u64,
+}
+
+/// What a lane holds of one event, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRecord {
+    /// The lane.
+    pub lane: LaneId,
+    /// The event.
+    pub event: OwnedEvent,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+    /// Attempts spent.
+    pub attempts: u32,
+    /// Code and detail of the last failure; `None` where it never failed itself.
+    pub failure: Option<(String, String)>,
+    /// Slots that were delivered already.
+    pub delivered: Vec<String>,
+    /// Digests of the plugins that saw it last, in chain order.
+    pub generation: Vec<String>,
+    /// When it was put there, microseconds since the Unix epoch by the database's clock, as all times here.
+    pub held_at: u64,
+    /// The operator's request by which its plugins run again, where there was one.
+    pub rerun: Option<u64>,
+    /// Events of its key that stand before it.
+    pub ahead: u64,
+    /// The event of its key that the others wait for, where that stands before it: a parked one, otherwise the first
+    /// dead one.
+    pub behind: Option<String>,
+}
+
+/// What a held event waits for, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Its next attempt.
+    Attempt {
+        /// When it is due.
+        due_at: u64,
+    },
+    /// Events of its key before it.
+    Key,
+    /// An operator: it is a dead letter.
+    Operator {
+        /// Since when.
+        dead_at: u64,
+    },
+}
+
+/// Events of one key that a lane holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyQueue {
+    /// The lane.
+    pub lane: LaneId,
+    /// The id of the first.
+    pub first: String,
+    /// How many they are.
+    pub events: u64,
 }
 
 /// A lane, for people.

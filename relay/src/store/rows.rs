@@ -13,8 +13,8 @@ use super::encoding::{
 };
 use super::fault::{Cause, store_error};
 use super::port::{
-    Claim, DeadAction, DeadAgain, DeadLetter, Extent, HeldEvent, HeldState, Holder, LaneId, LaneSummary,
-    Outcome, ParkedEvent, Retried, RetryResult, StoreError,
+    Claim, DeadAction, DeadAgain, DeadLetter, Extent, HeldEvent, HeldRecord, HeldState, Holder, KeyQueue,
+    LaneId, LaneSummary, Outcome, ParkedEvent, Retried, RetryResult, StoreError, WaitsFor,
 };
 
 /// The longest wait that is stored, a hundred years: Postgres can't add much more to a timestamp.
@@ -304,6 +304,35 @@ pub(super) fn read_outcome<R: StoredRow>(requests: &[R], dead: &[R]) -> Result<O
         });
     }
     Ok(outcome)
+}
+
+/// What is held of an event, from its row.
+pub(super) fn read_held(row: &impl StoredRow) -> Result<HeldRecord, StoreError> {
+    let waits_for = match (row.optional_number("next_at")?, row.optional_number("dead_at")?) {
+        (Some(due_at), _) => WaitsFor::Attempt { due_at: due_at.cast_unsigned() },
+        (None, Some(dead_at)) => WaitsFor::Operator { dead_at: dead_at.cast_unsigned() },
+        (None, None) => WaitsFor::Key,
+    };
+    let code = row.optional_text("code")?;
+    Ok(HeldRecord {
+        lane: read_part(row)?,
+        event: read_event(row)?,
+        waits_for,
+        attempts: read_attempts(row)?,
+        failure: code.zip(row.optional_text("detail")?),
+        delivered: read_names(&row.text("delivered_slots")?)?,
+        generation: read_names(&row.text("generation")?)?,
+        held_at: row.number("held_at")?.cast_unsigned(),
+        rerun: row.optional_number("rerun")?.map(i64::cast_unsigned),
+        ahead: row.number("ahead")?.cast_unsigned(),
+        behind: row.optional_text("behind")?,
+    })
+}
+
+/// What a lane holds of a key, from its row.
+pub(super) fn read_queue(row: &impl StoredRow) -> Result<KeyQueue, StoreError> {
+    let (first, events) = (row.text("event_id")?, row.number("events")?.cast_unsigned());
+    Ok(KeyQueue { lane: read_part(row)?, first, events })
 }
 
 /// A lane from its row.

@@ -32,3 +32,6 @@ mod stack;
 mod store_conformance;
 mod storms;
 mod takeover;
+mod tap;
+mod tapped;
+mod trace;

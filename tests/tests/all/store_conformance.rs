@@ -81,5 +81,6 @@ conform! {
         counts_add_up,
         dead_letters_are_told_whole,
         each_filter_narrows_and_all_must_hold,
-        pages_follow_outbox_order;
+        pages_follow_outbox_order,
+        what_is_held_of_an_event_is_told_with_what_it_waits_for;
 }

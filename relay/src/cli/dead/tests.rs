@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures_util::future::BoxFuture;
-use relay_engine::event::OwnedEvent;
+use relay_engine::event::{KeyId, OwnedEvent};
 use relay_engine::message::{Address, Content, Message};
 
 use super::asked::sentence;
@@ -14,8 +14,8 @@ use super::{list, show};
 use crate::cli::stores::Stores;
 use crate::cli::{Arguments, Command, Exit, block_on};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, LaneId, LaneSummary,
-    Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue,
+    LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// 2026-11-21T09:20:00Z
@@ -272,6 +272,14 @@ impl Store for DeadOnly {
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
         let page = self.matching(filter).into_iter().skip(offset).take(limit).collect();
         Box::pin(async move { Ok(page) })
+    }
+
+    fn held<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        not_here()
+    }
+
+    fn queues(&self, _: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        not_here()
     }
 
     fn request<'a>(

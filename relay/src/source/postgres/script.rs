@@ -106,6 +106,8 @@ pub(super) struct Statements {
     table: String,
     sequence: String,
     columns: String,
+    /// What divides keys into shards.
+    key_hash: String,
     /// What a row has to meet beside being new.
     mine: String,
     timeout: Duration,
@@ -140,6 +142,7 @@ impl Statements {
             table: format!("{}.{}", identifier(&config.schema), identifier(&config.table)),
             sequence: identifier(&columns.sequence),
             columns: selected.join(", "),
+            key_hash: key_hash(&identifier(&columns.aggregate_id)),
             mine: of_shard(&identifier(&columns.aggregate_id), config.shard),
             timeout: config.statement_timeout,
         }
@@ -202,10 +205,16 @@ impl Statements {
         self.fill(include_str!("newest.sql")).replace("{limit}", &count.to_string())
     }
 
+    /// The first row that `condition` takes, with its transaction and how many rows it takes.
+    pub(super) fn find(&self, condition: &str) -> String {
+        self.fill(include_str!("find.sql")).replace("{condition}", condition)
+    }
+
     fn fill(&self, template: &str) -> String {
         template
             .replace("{columns}", &self.columns)
             .replace("{table}", &self.table)
+            .replace("{key_hash}", &self.key_hash)
             .replace("{mine}", &self.mine)
             .replace("{sequence}", &self.sequence)
     }
@@ -234,8 +243,12 @@ fn of_shard(column: &str, shard: Shard) -> String {
         return String::new();
     }
     let Shard { index, of } = shard;
-    let hash = format!("hashtextextended(coalesce({column}::text, '') COLLATE \"C\", 0)");
-    format!(" AND ({hash} & {}) % {of} = {index}", i64::MAX)
+    format!(" AND {} % {of} = {index}", key_hash(column))
+}
+
+/// The number that decides to which shard a key belongs: its rest when divided by the number of shards.
+fn key_hash(column: &str) -> String {
+    format!("(hashtextextended(coalesce({column}::text, '') COLLATE \"C\", 0) & {})", i64::MAX)
 }
 
 /// How to ask for the bytes of the payload `column`, and whether they are more than `most`.

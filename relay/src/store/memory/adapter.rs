@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 use tokio::time::Instant;
 
 use super::lane::{Lane, matches, now};
 use crate::store::fault::{divided, lost};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, LaneId, LaneSummary,
-    Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue,
+    LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store without durability: what it keeps lives as long as one of its clones.
@@ -188,6 +189,18 @@ impl Store for MemoryStore {
             });
             Ok(letters.into_iter().skip(offset).take(limit).collect())
         })
+    }
+
+    fn held<'a>(&'a self, event_id: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        Box::pin(async move {
+            Ok(self.state().lanes.iter().filter_map(|(id, row)| row.held(id, event_id)).collect())
+        })
+    }
+
+    fn queues(&self, key: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        Box::pin(
+            async move { Ok(self.state().lanes.iter().filter_map(|(id, row)| row.queue(id, key)).collect()) },
+        )
     }
 
     fn request<'a>(

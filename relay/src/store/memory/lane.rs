@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    Acquired, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldEvent, HeldKey, HeldState,
-    Holder, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent, Retried, RetryResult, Settlement,
+    Acquired, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldEvent, HeldKey, HeldRecord,
+    HeldState, Holder, KeyQueue, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent, Retried,
+    RetryResult, Settlement, WaitsFor,
 };
 
 /// The longest wait kept: an `Instant` can't be moved by more than the clock's range.
@@ -53,6 +54,7 @@ struct Held {
     generation: Vec<String>,
     /// The request that gave it another chance last.
     request: Option<i64>,
+    held_at: u64,
     rerun: Option<u64>,
 }
 
@@ -243,6 +245,7 @@ impl Lane {
             detail,
             generation: held.generation.clone(),
             request: None,
+            held_at: now(),
             rerun: None,
         };
         self.held.insert(place, row);
@@ -407,6 +410,39 @@ impl Lane {
             dead,
             settled_at: self.settled_at,
         }
+    }
+
+    pub(super) fn held(&self, id: &LaneId, event_id: &str) -> Option<HeldRecord> {
+        let place = self.places.get(event_id)?;
+        let held = self.held.get(place)?;
+        let ahead: Vec<_> = self.of_key(place.0).filter(|(it, _)| *it < place).collect();
+        let parked = ahead.iter().find(|(_, it)| matches!(it.state, State::Parked(_)));
+        let behind = parked.or_else(|| ahead.iter().find(|(_, it)| it.state.is_dead()));
+        Some(HeldRecord {
+            lane: id.clone(),
+            event: held.event.clone(),
+            waits_for: match held.state {
+                State::Parked(at) => {
+                    let left = at.saturating_duration_since(Instant::now()).as_micros();
+                    WaitsFor::Attempt { due_at: now() + u64::try_from(left).unwrap_or_default() }
+                }
+                State::Blocked => WaitsFor::Key,
+                State::Dead(dead_at) => WaitsFor::Operator { dead_at },
+            },
+            attempts: held.attempts,
+            failure: (!held.code.is_empty()).then(|| (held.code.clone(), held.detail.clone())),
+            delivered: held.delivered.clone(),
+            generation: held.generation.clone(),
+            held_at: held.held_at,
+            rerun: held.rerun,
+            ahead: ahead.len() as u64,
+            behind: behind.map(|((.., id), _)| id.clone()),
+        })
+    }
+
+    pub(super) fn queue(&self, id: &LaneId, key: KeyId) -> Option<KeyQueue> {
+        let ((.., first), _) = self.of_key(key).next()?;
+        Some(KeyQueue { lane: id.clone(), first: first.clone(), events: self.of_key(key).count() as u64 })
     }
 
     fn count_dead(&self) -> u64 {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, Extent, LaneId, LaneSummary, Lease,
-    Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue, LaneId,
+    LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store in one schema of a Postgres database.
@@ -119,6 +120,14 @@ impl Store for PostgresStore {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
         Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
+    }
+
+    fn held<'a>(&'a self, event_id: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        Box::pin(self.session.at_home(letters::held(&self.session, event_id)))
+    }
+
+    fn queues(&self, key: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        Box::pin(self.session.at_home(letters::queues(&self.session, key)))
     }
 
     fn request<'a>(

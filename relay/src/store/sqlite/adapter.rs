@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, Extent, LaneId, LaneSummary, Lease,
-    Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue, LaneId,
+    LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store in tables prefixed `relay_` of an SQLite file, usually the application's own.
@@ -111,6 +112,14 @@ impl Store for SqliteStore {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
         Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
+    }
+
+    fn held<'a>(&'a self, event_id: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        Box::pin(self.session.at_home(letters::held(&self.session, event_id)))
+    }
+
+    fn queues(&self, key: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        Box::pin(self.session.at_home(letters::queues(&self.session, key)))
     }
 
     fn request<'a>(
