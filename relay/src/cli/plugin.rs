@@ -8,6 +8,7 @@ mod inspect;
 mod junit;
 mod new;
 mod place;
+mod record;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Inspect(inspect::Arguments),
     /// Run a plugin's golden cases against its component, under the limits of production.
     Test(test::Arguments),
+    /// Write the newest events of an outbox into a file of golden cases.
+    Record(record::Arguments),
     /// Measure what a plugin costs over its golden cases, against its limits.
     Bench(bench::Arguments),
     /// Compile the component on standard input for a relay: the relay starts this itself.
@@ -41,6 +44,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Build(arguments) => build::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Record(arguments) => record::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Compile => Ok(super::plugin_compile::run()),
     }

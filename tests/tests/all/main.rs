@@ -6,6 +6,7 @@ mod author;
 mod author_dev;
 mod author_docs;
 mod author_pipeline;
+mod author_record;
 mod cli;
 mod end_to_end;
 mod failures;

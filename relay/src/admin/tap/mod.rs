@@ -3,10 +3,9 @@
 //! What is filtered and hidden is filtered and hidden here, before it leaves the process.
 
 mod client;
-mod place;
-mod redact;
 mod render;
 mod request;
+mod screen;
 mod service;
 
 pub use crate::pipeline::tap::{Filter, Kind};

@@ -8,13 +8,13 @@ use relay_engine::outcome::{Failure, FailureClass};
 use relay_engine::verdict::{PluginMessage, Target, Verdict};
 use serde_json::{Value, json};
 
-use super::redact::{Redaction, Veil};
+use super::screen::{Screen, Veil};
 use crate::pipeline::tap::{Seen, What, Why};
 use crate::plugin::Answer;
 
 /// The record of `seen`, without what is hidden.
-pub(super) fn record(seen: &Seen, redaction: &Redaction) -> Value {
-    let veil = &veil(seen, redaction);
+pub(super) fn record(seen: &Seen, screen: &Screen) -> Value {
+    let veil = &veil(seen, screen);
     let mut record = match &seen.what {
         What::Read => {
             json!({ "kind": "read", "payload": veil.document(seen.event.payload.as_deref()), "headers": headers(&seen.event, veil) })
@@ -67,9 +67,9 @@ pub(super) fn missed(count: u64) -> Value {
 }
 
 /// Knows every hidden value that anything in the record holds.
-fn veil<'r>(seen: &Seen, redaction: &'r Redaction) -> Veil<'r> {
-    let mut veil = redaction.veil();
-    if !redaction.is_active() {
+fn veil<'r>(seen: &Seen, screen: &'r Screen) -> Veil<'r> {
+    let mut veil = screen.veil();
+    if !screen.hides() {
         return veil;
     }
     learn(&seen.event, &mut veil);
@@ -79,16 +79,16 @@ fn veil<'r>(seen: &Seen, redaction: &'r Redaction) -> Veil<'r> {
             if let Answer::Verdict(Verdict::Publish(messages)) = answer {
                 for message in messages {
                     if let Content::Bytes(body) = &message.body {
-                        veil.learn(Some(body));
+                        veil.secrets.learn(Some(body));
                     }
-                    veil.learn_headers(pairs(&message.headers));
+                    veil.secrets.learn_headers(pairs(&message.headers));
                 }
             }
         }
         What::Sent { body, headers, .. } => {
-            veil.learn(body.as_deref());
+            veil.secrets.learn(body.as_deref());
             let shown = headers.iter().filter_map(|it| Some((it.name.as_str(), it.value.as_deref()?)));
-            veil.learn_headers(shown);
+            veil.secrets.learn_headers(shown);
         }
         What::Read | What::NotSent(_) | What::Answer { .. } => {}
     }
@@ -96,8 +96,8 @@ fn veil<'r>(seen: &Seen, redaction: &'r Redaction) -> Veil<'r> {
 }
 
 fn learn(event: &OwnedEvent, veil: &mut Veil<'_>) {
-    veil.learn(event.payload.as_deref());
-    veil.learn_headers(pairs(&event.headers));
+    veil.secrets.learn(event.payload.as_deref());
+    veil.secrets.learn_headers(pairs(&event.headers));
 }
 
 fn pairs(headers: &[(String, Vec<u8>)]) -> impl Iterator<Item = (&str, &[u8])> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Filter;
-use super::redact::Redaction;
+use super::screen::Screen;
 
 /// Bytes of one payload, body or value that are shown unless others are asked for: a screen of text.
 const MAX_BYTES: usize = 4_096;
@@ -31,7 +31,7 @@ impl TapRequest {
     /// # Errors
     /// The first place that can't be read, and what is allowed.
     pub fn check(&self) -> Result<(), String> {
-        Redaction::new(self).map(|_| ())
+        Screen::new(self).map(|_| ())
     }
 }
 

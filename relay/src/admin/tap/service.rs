@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::TapRequest;
-use super::redact::Redaction;
 use super::render::{missed, record};
+use super::screen::Screen;
 use crate::pipeline::tap::{Attached, Shown, Tap};
 
 /// How often a line goes out when there is nothing to show: an empty one, by which each side sees that the other is
@@ -54,14 +54,14 @@ pub(in crate::admin) async fn tap(
             return refusal(StatusCode::BAD_REQUEST, &format!("the request can't be read: {error}"));
         }
     };
-    let redaction = match Redaction::new(&asked) {
-        Ok(redaction) => redaction,
+    let screen = match Screen::new(&asked) {
+        Ok(screen) => screen,
         Err(what) => return refusal(StatusCode::BAD_REQUEST, &what),
     };
-    match tap.attach(asked.filter, redaction.is_active()) {
+    match tap.attach(asked.filter, screen.hides()) {
         Ok(attached) => {
             tracing::info!("somebody on this machine watches events");
-            let lines = Lines { attached, redaction, left: asked.limit, stop: state.stop, at: Stage::Begins };
+            let lines = Lines { attached, screen, left: asked.limit, stop: state.stop, at: Stage::Begins };
             let lines = futures_util::stream::unfold(lines, Lines::next);
             ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
         }
@@ -92,7 +92,7 @@ fn refusal(status: StatusCode, what: &str) -> Response {
 /// What one client gets.
 struct Lines {
     attached: Attached,
-    redaction: Redaction,
+    screen: Screen,
     /// Lines that may still go out.
     left: Option<u64>,
     stop: CancellationToken,
@@ -138,7 +138,7 @@ impl Lines {
             match shown {
                 Shown::Missed(count) => push(chunk, &missed(count)),
                 Shown::Seen(seen) => {
-                    push(chunk, &record(&seen, &self.redaction));
+                    push(chunk, &record(&seen, &self.screen));
                     self.left = self.left.map(|it| it.saturating_sub(1));
                 }
             }
