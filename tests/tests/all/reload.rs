@@ -8,6 +8,7 @@ use relay_tests::journal::{SqliteWriter, WriterPlan, Writers};
 use relay_tests::program::{Destinations, Relay, Window, component, settings};
 use relay_tests::stack::HttpReceiver;
 
+use crate::plugin_stand::{another_build, put};
 use crate::shop::Shop;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -15,19 +16,6 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 const SWAPS: u16 = 5;
 /// Kafka, NATS, HTTP.
 const LANES: usize = 3;
-
-/// Another build: the same code under another digest, by a custom section that every reader skips.
-fn another_build(component: &[u8], number: u16) -> Vec<u8> {
-    let [high, low] = number.to_be_bytes();
-    [component, &[0, 7, 4, b't', b'e', b's', b't', high, low]].concat()
-}
-
-/// As build tools do: the watcher must never see half of it.
-fn put(bytes: &[u8], place: &Path) {
-    let beside = place.with_extension("new");
-    std::fs::write(&beside, bytes).unwrap();
-    std::fs::rename(&beside, place).unwrap();
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn swaps_under_load_lose_repeat_and_reorder_nothing_and_broken_builds_are_refused() {

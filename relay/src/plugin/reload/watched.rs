@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::plugin::host::{Build, PluginConfig, PluginHost};
-use crate::plugin::{Generation, LiveGeneration, PluginError};
+use crate::plugin::{Generation, LiveGeneration, PluginError, golden};
 
 use super::candidate::{Candidate, Next, Reading};
 use super::probation::{LOOK_EVERY, Outcome, Probation};
@@ -116,11 +116,11 @@ impl Watched {
             Next::Judge => {
                 let stable_since = Instant::now();
                 let judged = match read {
-                    Ok(build) => load(host, &self.config, build).await,
+                    Ok(build) => judge(host, &self.config, build).await,
                     Err(error) => Err(PluginError::unreadable(&self.config, &error)),
                 };
                 match judged {
-                    Ok(generation) => self.swap(reading, generation, stable_since),
+                    Ok(judged) => self.swap(reading, judged, stable_since),
                     Err(error) => self.refuse(reading, error),
                 }
                 true
@@ -183,7 +183,8 @@ impl Watched {
         self.status.refused = Some(refused);
     }
 
-    fn swap(&mut self, reading: Reading, generation: Arc<dyn Generation>, stable_since: Instant) {
+    fn swap(&mut self, reading: Reading, judged: Judged, stable_since: Instant) {
+        let Judged { generation, cases } = judged;
         let identity = generation.identity().clone();
         let old = self.status.identity.short_digest().to_owned();
         let (record, current) = (generation.record(), self.candidate.current());
@@ -203,6 +204,7 @@ impl Watched {
             from = old,
             to = identity.short_digest(),
             version = identity.version,
+            cases,
             took = ?stable_since.elapsed(),
             "plugin swapped: batches that start from now on run the new build"
         );
@@ -245,6 +247,28 @@ async fn read(config: &Arc<PluginConfig>) -> std::io::Result<Build> {
         .map_err(std::io::Error::other)?
 }
 
+/// A build that may take the place of the running one.
+struct Judged {
+    generation: Arc<dyn Generation>,
+    /// How many golden cases it passed.
+    cases: usize,
+}
+
+/// Everything that a new build has to pass before it is swapped in, on a blocking thread.
+async fn judge(
+    host: &Arc<PluginHost>,
+    config: &Arc<PluginConfig>,
+    build: Build,
+) -> Result<Judged, PluginError> {
+    let (host, own) = (Arc::clone(host), Arc::clone(config));
+    blocking(config, move || {
+        let generation = host.load_build(&own, &build)?;
+        let cases = golden::gate(&host, &own, &build)?;
+        Ok(Judged { generation, cases })
+    })
+    .await
+}
+
 /// Compiles, links and configures `build` on a blocking thread.
 async fn load(
     host: &Arc<PluginHost>,
@@ -252,14 +276,20 @@ async fn load(
     build: Build,
 ) -> Result<Arc<dyn Generation>, PluginError> {
     let (host, own) = (Arc::clone(host), Arc::clone(config));
-    match spawn_blocking(move || host.load_build(&own, &build)).await {
-        Ok(loaded) => loaded,
-        Err(ended) => Err(PluginError {
+    blocking(config, move || host.load_build(&own, &build)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    config: &PluginConfig,
+    work: impl FnOnce() -> Result<T, PluginError> + Send + 'static,
+) -> Result<T, PluginError> {
+    spawn_blocking(work).await.unwrap_or_else(|ended| {
+        Err(PluginError {
             code: "P111",
             plugin: config.name.clone(),
             what: format!("loading it ended early: {ended}"),
             remedy: "unless the relay is stopping this is a bug of the relay: report it with the component"
                 .to_owned(),
-        }),
-    }
+        })
+    })
 }
