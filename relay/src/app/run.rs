@@ -15,9 +15,9 @@ use super::{AppError, compiler, hangup, open_stores, process};
 use crate::admin;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
-use crate::plugin::LiveGeneration;
-use crate::plugin::host::PluginHost;
+use crate::plugin::host::{PluginConfig, PluginHost};
 use crate::plugin::reload::{self, ReloadTask};
+use crate::plugin::{ALL, LiveGeneration};
 use crate::store::LaneId;
 
 /// What `relay run` is asked for beside its configuration.
@@ -27,6 +27,8 @@ pub struct RunOptions {
     pub owner: String,
     /// Whether to wait for lanes that another relay owns; otherwise the relay ends there.
     pub standby: bool,
+    /// Whether builds that may use more than the one before need nobody's consent.
+    pub accept_permissions: bool,
     /// The configuration's file, which is read again at a SIGHUP; none where flags stand for it.
     pub file: Option<PathBuf>,
 }
@@ -65,9 +67,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         tasks.spawn(server.serve(stop.clone()));
         tasks.spawn(keep_up(metrics, stop.clone()));
     }
-    let (live, reloading) = load_plugins(&config, &stop).await?;
+    let (live, reloading) = load_plugins(&config, &options, &stop).await?;
     let reloader = reloading.as_ref().map(ReloadTask::reloader);
-    tasks.spawn(hangup::reload_plugins(hangup, options.file.clone(), reloader, stop.clone()));
+    tasks.spawn(hangup::reload_plugins(hangup, options.clone(), reloader, stop.clone()));
     if let Some(reloading) = reloading {
         tasks.spawn(reloading.run());
     }
@@ -100,12 +102,13 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
 
 async fn load_plugins(
     config: &Config,
+    options: &RunOptions,
     stop: &CancellationToken,
 ) -> Result<(BTreeMap<String, LiveGeneration>, Option<ReloadTask>), AppError> {
     let used =
         |name: &str| config.pipelines.values().any(|it| it.plugins.iter().any(|plugin| plugin == name));
-    let configs: Vec<_> =
-        config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone()).collect();
+    let used = config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone());
+    let configs: Vec<_> = used.map(|it| accepting(it, options)).collect();
     if configs.is_empty() {
         return Ok((BTreeMap::new(), None));
     }
@@ -114,9 +117,20 @@ async fn load_plugins(
     for generation in live.values() {
         let generation = generation.borrow();
         let identity = generation.identity();
-        tracing::info!("plugin {} {} ({})", identity.name, identity.version, identity.short_digest());
+        let may_use = generation.permissions();
+        tracing::info!(
+            "plugin {} {} ({}) may use {may_use}",
+            identity.name,
+            identity.version,
+            identity.short_digest()
+        );
     }
     Ok((live, Some(task)))
+}
+
+/// `plugin` with what the command line accepts for it.
+pub(super) fn accepting(plugin: PluginConfig, options: &RunOptions) -> PluginConfig {
+    if options.accept_permissions { PluginConfig { accept: vec![ALL.to_owned()], ..plugin } } else { plugin }
 }
 
 /// Waits until every lane ended. One that can't go on stops the others gracefully: an operator has to act, and

@@ -44,6 +44,9 @@ pub(super) struct Arguments {
     /// End with exit code 5 where another relay owns a lane, instead of waiting to take it over.
     #[arg(long)]
     no_standby: bool,
+    /// Swap in builds of plugins that may use more than the one before, without `accept` in the configuration.
+    #[arg(long)]
+    accept_permissions: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -52,7 +55,12 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.log.start()?;
     let config = load(&arguments)?;
     let file = arguments.outbox.is_none().then(|| arguments.file.config.clone());
-    let options = RunOptions { owner: arguments.name, standby: !arguments.no_standby, file };
+    let options = RunOptions {
+        owner: arguments.name,
+        standby: !arguments.no_standby,
+        accept_permissions: arguments.accept_permissions,
+        file,
+    };
     let ending = block_on(async { Ok(app::run(config, options).await?) })?;
     Ok(match ending {
         Ending::Drained => Exit::Done,

@@ -44,6 +44,7 @@ fn configured(component: &Path, config: Value) -> PluginConfig {
         component: component.to_owned(),
         config,
         limits: PluginLimits::default(),
+        accept: Vec::new(),
     }
 }
 

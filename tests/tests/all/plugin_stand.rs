@@ -14,6 +14,8 @@ const KEYS: u64 = 5;
 
 pub(crate) struct PluginStand {
     pub(crate) relay: Relay,
+    /// The text of its `relay.toml`.
+    pub(crate) settings: String,
     /// Where the relay expects the component.
     pub(crate) place: PathBuf,
     /// The router as it was built.
@@ -37,7 +39,8 @@ impl PluginStand {
         let to = Destinations { http: Some((&receiver.url(), "/orders")), ..Destinations::default() };
         let settings = settings(&database.display().to_string(), &place, to, Window::Standard);
         let relay = Relay::start(&settings).await.unwrap();
-        let mut stand = Self { relay, place, router, receiver, writer, written: 0, _folder: folder };
+        let mut stand =
+            Self { relay, settings, place, router, receiver, writer, written: 0, _folder: folder };
         stand.deliver(10).await;
         stand
     }

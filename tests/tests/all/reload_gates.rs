@@ -1,6 +1,7 @@
 //! What a new build has to pass before it takes the place of the running one.
 
 use relay::plugin::golden::with_cases;
+use relay_tests::hostile;
 
 use crate::plugin_stand::PluginStand;
 
@@ -41,5 +42,26 @@ async fn a_build_that_fails_its_golden_cases_is_refused_and_one_that_passes_them
     std::fs::remove_file(&beside).unwrap();
     stand.put(&stand.another(2));
     stand.wait("plugin swapped: router", 2).await;
+    stand.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_may_use_more_than_the_running_one_is_refused_until_an_operator_accepts_it() {
+    let mut stand = PluginStand::open().await;
+    stand.wait("may use log.write", 1).await;
+    stand.put(&hostile::with_clock().unwrap());
+    stand.wait("P118", 1).await;
+    stand.wait("+ clock.now", 1).await;
+    stand.deliver(10).await;
+    assert!(!stand.relay.log().contains("plugin swapped"), "{}", stand.relay.log());
+
+    let accepting = stand.settings.replace("[plugin.router]", "[plugin.router]\naccept = [\"clock\"]");
+    stand.relay.reconfigure(&accepting).unwrap();
+    stand.wait("plugin swapped: router", 1).await;
+    let checked = stand.relay.ask(&["check"]).await.unwrap();
+    assert!(
+        checked.contains("router: may use clock.now, log.write; may address /orders in billing"),
+        "{checked}"
+    );
     stand.close().await;
 }

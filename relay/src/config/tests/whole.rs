@@ -38,6 +38,7 @@ component = "plugins/redact.wasm"
 config    = { remove = ["/customer/email"], deep = { n = 1, on = true, ratio = 0.5 } }
 grant     = { events = ["orders.*"] }
 limits    = { memory = "16 MiB", time = "5 ms" }
+accept    = ["log", "clock.now"]
 
 [pipeline.orders]
 source  = "shop"
@@ -90,6 +91,7 @@ fn every_key_arrives_where_it_belongs() {
         (16 << 20, Duration::from_millis(5))
     );
     assert_eq!(plugin.grant["events"], ["orders.*"]);
+    assert_eq!(plugin.plugin.accept, ["log", "clock.now"]);
 
     let pipeline = &config.pipelines["orders"];
     assert_eq!(pipeline.sinks, ["events", "tell", "billing"]);

@@ -108,6 +108,7 @@ fn load(
         component: PathBuf::from(&suite.file),
         config: suite.config.clone(),
         limits: limits.clone(),
+        accept: Vec::new(),
     };
     let loaded = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config));
     loaded.map_err(|error| PluginError { what: format!("{}: {}", suite.file, error.what), ..error })

@@ -11,6 +11,7 @@
 
 mod candidate;
 mod folder;
+mod judge;
 mod probation;
 mod reloader;
 mod stamp;

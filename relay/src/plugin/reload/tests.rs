@@ -276,6 +276,31 @@ async fn another_configuration_is_taken_over_when_asked_for_and_a_bad_one_is_ref
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_may_use_more_is_refused_until_that_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plugin.wasm");
+    let import = "(import \"relay:plugin/clock@0.1.0\" \"now\" (func $now (result i64)))";
+    let narrow = OBEDIENT.replace(import, "(func $now (result i64) (i64.const 0))");
+    fs::write(&file, component(&narrow, WIT)).unwrap();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    fs::write(&file, obedient_version("0.9.2")).unwrap();
+    let error = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap().error;
+    assert_eq!(error.code, "P118");
+    assert!(error.what.ends_with(": + clock.now"), "{error}");
+    assert!(error.remedy.contains("accept = [\"clock.now\"] under [plugin.a]"), "{error}");
+    let accept = vec!["clock".to_owned()];
+    reloading.reloader.reload(vec![PluginConfig { accept, ..named("a", &file) }]);
+    reloading.until_version("a", "0.9.2").await;
+    // Fewer are always taken, and what was given up is new to the next build.
+    fs::write(&file, component(&narrow.replace("0.9.1", "0.9.3"), WIT)).unwrap();
+    reloading.until_version("a", "0.9.3").await;
+    reloading.reloader.reload(vec![named("a", &file)]);
+    fs::write(&file, obedient_version("0.9.4")).unwrap();
+    let error = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap().error;
+    assert_eq!(error.code, "P118");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_build_is_tried_again_when_asked_for() {
     let (_folder, file) = folder_with_plugin();
     let mut reloading = Reloading::start(&[("a", &file)]).await;

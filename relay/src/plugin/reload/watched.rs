@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::plugin::host::{Build, PluginConfig, PluginHost};
-use crate::plugin::{Generation, LiveGeneration, PluginError, golden};
+use crate::plugin::host::{PluginConfig, PluginHost};
+use crate::plugin::{Generation, LiveGeneration, PluginError};
 
 use super::candidate::{Candidate, Next, Reading};
+use super::judge::{Judged, judge, load, read};
 use super::probation::{LOOK_EVERY, Outcome, Probation};
 use super::stamp::FileStamp;
 use super::status::{PluginStatus, RefusedBuild};
@@ -115,8 +115,9 @@ impl Watched {
             Next::Rest => self.candidate.is_current(reading) && self.forget_refusal(),
             Next::Judge => {
                 let stable_since = Instant::now();
+                let running = self.live.borrow().clone();
                 let judged = match read {
-                    Ok(build) => judge(host, &self.config, build).await,
+                    Ok(build) => judge(host, &self.config, build, &*running).await,
                     Err(error) => Err(PluginError::unreadable(&self.config, &error)),
                 };
                 match judged {
@@ -184,7 +185,7 @@ impl Watched {
     }
 
     fn swap(&mut self, reading: Reading, judged: Judged, stable_since: Instant) {
-        let Judged { generation, cases } = judged;
+        let Judged { generation, cases, changes } = judged;
         let identity = generation.identity().clone();
         let old = self.status.identity.short_digest().to_owned();
         let (record, current) = (generation.record(), self.candidate.current());
@@ -205,6 +206,7 @@ impl Watched {
             to = identity.short_digest(),
             version = identity.version,
             cases,
+            permissions = (!changes.is_empty()).then_some(changes),
             took = ?stable_since.elapsed(),
             "plugin swapped: batches that start from now on run the new build"
         );
@@ -238,58 +240,4 @@ impl Watched {
         self.candidate.forget_refusal();
         self.status.refused.take().is_some()
     }
-}
-
-async fn read(config: &Arc<PluginConfig>) -> std::io::Result<Build> {
-    let config = Arc::clone(config);
-    spawn_blocking(move || Build::read(&config.component, &config.config))
-        .await
-        .map_err(std::io::Error::other)?
-}
-
-/// A build that may take the place of the running one.
-struct Judged {
-    generation: Arc<dyn Generation>,
-    /// How many golden cases it passed.
-    cases: usize,
-}
-
-/// Everything that a new build has to pass before it is swapped in, on a blocking thread.
-async fn judge(
-    host: &Arc<PluginHost>,
-    config: &Arc<PluginConfig>,
-    build: Build,
-) -> Result<Judged, PluginError> {
-    let (host, own) = (Arc::clone(host), Arc::clone(config));
-    blocking(config, move || {
-        let generation = host.load_build(&own, &build)?;
-        let cases = golden::gate(&host, &own, &build)?;
-        Ok(Judged { generation, cases })
-    })
-    .await
-}
-
-/// Compiles, links and configures `build` on a blocking thread.
-async fn load(
-    host: &Arc<PluginHost>,
-    config: &Arc<PluginConfig>,
-    build: Build,
-) -> Result<Arc<dyn Generation>, PluginError> {
-    let (host, own) = (Arc::clone(host), Arc::clone(config));
-    blocking(config, move || host.load_build(&own, &build)).await
-}
-
-async fn blocking<T: Send + 'static>(
-    config: &PluginConfig,
-    work: impl FnOnce() -> Result<T, PluginError> + Send + 'static,
-) -> Result<T, PluginError> {
-    spawn_blocking(work).await.unwrap_or_else(|ended| {
-        Err(PluginError {
-            code: "P111",
-            plugin: config.name.clone(),
-            what: format!("loading it ended early: {ended}"),
-            remedy: "unless the relay is stopping this is a bug of the relay: report it with the component"
-                .to_owned(),
-        })
-    })
 }
