@@ -7,6 +7,7 @@ mod demo;
 mod dev;
 mod error;
 mod hangup;
+mod histories;
 mod lanes;
 pub mod outbox;
 mod pipeline_cases;

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, compiler, hangup, open_stores, process};
+use super::{AppError, compiler, hangup, histories, open_stores, process};
 use crate::admin;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
@@ -29,6 +29,8 @@ pub struct RunOptions {
     pub standby: bool,
     /// Whether builds that may use more than the one before need nobody's consent.
     pub accept_permissions: bool,
+    /// Whether it is kept over restarts which builds of plugins ran.
+    pub keep_history: bool,
     /// The configuration's file, which is read again at a SIGHUP; none where flags stand for it.
     pub file: Option<PathBuf>,
 }
@@ -113,7 +115,8 @@ async fn load_plugins(
         return Ok((BTreeMap::new(), None));
     }
     let host = Arc::new(PluginHost::with(&compiler::host_config(config))?);
-    let (live, task) = reload::watch(host, configs, stop.clone()).await?;
+    let histories = histories::folder(config, options);
+    let (live, task) = reload::watch(host, configs, histories, stop.clone()).await?;
     for generation in live.values() {
         let generation = generation.borrow();
         let identity = generation.identity();

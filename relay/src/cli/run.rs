@@ -47,6 +47,9 @@ pub(super) struct Arguments {
     /// Swap in builds of plugins that may use more than the one before, without `accept` in the configuration.
     #[arg(long)]
     accept_permissions: bool,
+    /// Do not keep over restarts which builds of plugins ran and which were refused.
+    #[arg(long)]
+    no_history: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -59,6 +62,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         owner: arguments.name,
         standby: !arguments.no_standby,
         accept_permissions: arguments.accept_permissions,
+        keep_history: !arguments.no_history,
         file,
     };
     let ending = block_on(async { Ok(app::run(config, options).await?) })?;

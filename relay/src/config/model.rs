@@ -8,6 +8,7 @@ use std::time::Duration;
 use relay_engine::route::SinkKind;
 
 use super::Diagnostic;
+use crate::plugin::history::HistoryConfig;
 use crate::plugin::host::{CompileCacheConfig, PluginConfig};
 #[cfg(feature = "http")]
 use crate::sink::http::HttpSinkConfig;
@@ -246,6 +247,8 @@ pub struct AdminConfig {
 pub struct RelayConfig {
     /// Where compiled plugins are kept.
     pub cache: CompileCacheConfig,
+    /// Where it is kept which builds of plugins ran.
+    pub state: HistoryConfig,
     /// How long a lane stays with a relay that does not renew its lease; `None`: as its database suggests.
     pub lease: Option<Duration>,
 }

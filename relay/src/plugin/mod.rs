@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod build;
 pub mod golden;
+pub mod history;
 pub mod host;
 pub mod inspect;
 mod permissions;

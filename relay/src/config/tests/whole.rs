@@ -174,7 +174,8 @@ fn a_file_that_is_not_there_is_a_mistake_too() {
 }
 
 #[test]
-fn compiled_plugins_are_kept_where_the_system_says_unless_the_file_names_a_folder_or_none() {
+fn compiled_plugins_and_histories_are_kept_where_the_system_says_unless_the_file_names_a_folder_or_none() {
+    use crate::plugin::history::HistoryConfig as State;
     use crate::plugin::host::CompileCacheConfig as Cache;
     let cache = |more: &str| read(&with(more)).unwrap().relay.cache;
     assert_eq!(cache(""), Cache::Standard);
@@ -182,6 +183,10 @@ fn compiled_plugins_are_kept_where_the_system_says_unless_the_file_names_a_folde
     assert_eq!(cache("[relay]\ncache = \"/var/cache/relay\"\n"), Cache::At("/var/cache/relay".into()));
     let beside = parse(&with("[relay]\ncache = \"cache\"\n"), "/etc/relay/relay.toml", &env);
     assert_eq!(beside.unwrap().relay.cache, Cache::At("/etc/relay/cache".into()));
+    let state = |more: &str| read(&with(more)).unwrap().relay.state;
+    assert_eq!(state(""), State::Standard);
+    assert_eq!(state("[relay]\nstate = \"off\"\n"), State::Off);
+    assert_eq!(state("[relay]\nstate = \"/var/lib/relay\"\n"), State::At("/var/lib/relay".into()));
     let lease = |more: &str| read(&with(more)).unwrap().relay.lease;
     assert_eq!(lease(""), None);
     assert_eq!(lease("[relay]\nlease = \"5 s\"\n"), Some(Duration::from_secs(5)));

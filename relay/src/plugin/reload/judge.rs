@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
+use crate::plugin::history::{self, KeptBuilds};
 use crate::plugin::host::{Build, PluginConfig, PluginHost};
 use crate::plugin::{Generation, Permissions, PluginError, golden};
 
@@ -30,6 +31,7 @@ pub(super) async fn judge(
     config: &Arc<PluginConfig>,
     build: Build,
     running: &dyn Generation,
+    builds: Option<Arc<KeptBuilds>>,
 ) -> Result<Judged, PluginError> {
     let (host, own) = (Arc::clone(host), Arc::clone(config));
     let (digest, before) = (running.identity().short_digest().to_owned(), running.permissions());
@@ -37,13 +39,14 @@ pub(super) async fn judge(
         let generation = host.load_if(&own, &build, |may_use| not_wider(&own, may_use, &before, &digest))?;
         let cases = golden::gate(&host, &own, &build)?;
         let changes = generation.permissions().changes(&before);
+        keep(&own, &build, builds.as_deref());
         Ok(Judged { generation, cases, changes })
     })
     .await
 }
 
 /// Refuses a build that may use more than the running one, known by `digest`, and than `config` accepts.
-fn not_wider(
+pub(super) fn not_wider(
     config: &PluginConfig,
     may_use: &Permissions,
     before: &Permissions,
@@ -59,9 +62,10 @@ fn not_wider(
         plugin: config.name.clone(),
         what: format!("it may use more than the build that runs ({digest}): {}", may_use.changes(before)),
         remedy: format!(
-            "if it is to have that, accept it: accept = [{}] under [plugin.{}], and SIGHUP",
+            "if it is to have that, `relay plugin reload {name} --accept`, or accept = [{}] under [plugin.{name}] and \
+             SIGHUP",
             accepted.join(", "),
-            config.name
+            name = config.name
         ),
     })
 }
@@ -71,12 +75,28 @@ pub(super) async fn load(
     host: &Arc<PluginHost>,
     config: &Arc<PluginConfig>,
     build: Build,
+    builds: Option<Arc<KeptBuilds>>,
 ) -> Result<Arc<dyn Generation>, PluginError> {
     let (host, own) = (Arc::clone(host), Arc::clone(config));
-    blocking(config, move || host.load_build(&own, &build)).await
+    let loaded = move || {
+        let generation = host.load_build(&own, &build)?;
+        keep(&own, &build, builds.as_deref());
+        Ok(generation)
+    };
+    blocking(config, loaded).await
 }
 
-async fn blocking<T: Send + 'static>(
+/// Keeps a copy of a build that will run, for whoever wants to go back to it. Without one it runs all the same.
+pub(super) fn keep(config: &PluginConfig, build: &Build, builds: Option<&KeptBuilds>) {
+    if let Some(builds) = builds
+        && let Err(error) = builds.keep(build, &config.config)
+    {
+        history::warn(&config.name, builds.folder(), &error);
+    }
+}
+
+/// Does `work` for the plugin of `config` on a thread that may block.
+pub(super) async fn blocking<T: Send + 'static>(
     config: &PluginConfig,
     work: impl FnOnce() -> Result<T, PluginError> + Send + 'static,
 ) -> Result<T, PluginError> {
