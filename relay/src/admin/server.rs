@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::plugins::{self, PluginRequests};
 use crate::pipeline::Views;
 
 /// Why metrics and health can't be served.
@@ -49,11 +50,13 @@ pub fn install_recorder() -> Result<PrometheusHandle, AdminError> {
     PrometheusBuilder::new().install_recorder().map_err(AdminError::Recorder)
 }
 
-/// Answers operators' tools. It shows and changes nothing, and never holds payloads or secrets.
+/// Answers operators' tools. It never holds payloads or secrets, and changes nothing but where [`Server::with_plugins`]
+/// is called.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     state: Shown,
+    plugins: Option<PluginRequests>,
 }
 
 #[derive(Clone)]
@@ -75,7 +78,13 @@ impl Server {
         let failed = |cause| AdminError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, state: Shown { views, metrics } })
+        Ok(Self { listener, address, state: Shown { views, metrics }, plugins: None })
+    }
+
+    /// Hands what operators on this machine ask of plugins to `requests`.
+    #[must_use]
+    pub fn with_plugins(self, requests: PluginRequests) -> Self {
+        Self { plugins: Some(requests), ..self }
     }
 
     /// Where it listens.
@@ -91,7 +100,10 @@ impl Server {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .route("/lanes", get(lanes))
-            .with_state(self.state);
+            .with_state(self.state)
+            .merge(plugins::routes(self.plugins));
+        // Who may ask depends on where they are.
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, routes).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = serving.await {
             tracing::warn!("metrics and health stopped: {error}");

@@ -9,6 +9,7 @@ mod error;
 mod hangup;
 mod histories;
 mod lanes;
+mod operators;
 pub mod outbox;
 mod pipeline_cases;
 mod process;

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, compiler, hangup, histories, open_stores, process};
+use super::{AppError, compiler, hangup, histories, open_stores, operators, process};
 use crate::admin;
+use crate::admin::plugins::plugin_requests;
 use crate::config::Config;
 use crate::pipeline::{LaneEnd, Views};
 use crate::plugin::host::{PluginConfig, PluginHost};
@@ -62,15 +63,18 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
     let mut tasks = JoinSet::new();
 
     let views = Views::default();
+    let (asks, asked) = plugin_requests();
     if let Some(listen) = config.admin.listen {
         let metrics = admin::install_recorder()?;
         let server = admin::Server::bind(listen, views.clone(), metrics.clone()).await?;
+        let server = if config.admin.control { server.with_plugins(asks) } else { server };
         tracing::info!("metrics and health on http://{}", server.address());
         tasks.spawn(server.serve(stop.clone()));
         tasks.spawn(keep_up(metrics, stop.clone()));
     }
     let (live, reloading) = load_plugins(&config, &options, &stop).await?;
     let reloader = reloading.as_ref().map(ReloadTask::reloader);
+    tasks.spawn(operators::answer(asked, options.clone(), reloader.clone(), stop.clone()));
     tasks.spawn(hangup::reload_plugins(hangup, options.clone(), reloader, stop.clone()));
     if let Some(reloading) = reloading {
         tasks.spawn(reloading.run());

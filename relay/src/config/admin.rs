@@ -10,13 +10,15 @@ use super::section::Section;
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 pub(super) fn read(root: &Section<'_>) -> AdminConfig {
-    let standard = AdminConfig { listen: Some(LISTEN) };
-    let Some(section) = root.section("admin") else { return standard };
+    let Some(section) = root.section("admin") else {
+        return AdminConfig { listen: Some(LISTEN), control: true };
+    };
     let listen = section.text("listen");
+    let control = section.flag("control", true);
     section.finish();
-    let Some(text) = listen else { return standard };
+    let Some(text) = listen else { return AdminConfig { listen: Some(LISTEN), control } };
     if text.value == "off" {
-        return AdminConfig { listen: None };
+        return AdminConfig { listen: None, control };
     }
     let listen = text.value.parse().ok();
     if listen.is_none() {
@@ -28,5 +30,5 @@ pub(super) fn read(root: &Section<'_>) -> AdminConfig {
             "allowed: \"off\", or IP:port as in \"0.0.0.0:9464\"",
         );
     }
-    AdminConfig { listen }
+    AdminConfig { listen, control }
 }

@@ -240,6 +240,8 @@ pub struct WindowLimit {
 pub struct AdminConfig {
     /// Where to listen; `None` turns it off.
     pub listen: Option<SocketAddr>,
+    /// Whether operators on this machine may ask for changes: to reload a plugin, or to roll it back.
+    pub control: bool,
 }
 
 /// The relay itself.

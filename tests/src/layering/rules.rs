@@ -120,7 +120,7 @@ fn may_use(from: &Part, to: &Part, reference: &Reference) -> bool {
             port == "plugin"
                 && matches!(
                     adapter.as_str(),
-                    "build" | "reload" | "inspect" | "golden" | "template" | "bench"
+                    "build" | "history" | "reload" | "inspect" | "golden" | "template" | "bench"
                 )
         }
         _ => false,

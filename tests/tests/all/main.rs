@@ -20,6 +20,7 @@ mod plugin_host;
 mod plugin_stand;
 mod plugins;
 mod reload;
+mod reload_by_hand;
 mod reload_gates;
 mod shop;
 mod sink_driver;

@@ -51,7 +51,8 @@ storm   = { percent = 80, last = 64 }
 held    = { parked = 5000, dead = 10, dead_bytes = "2 MiB" }
 
 [admin]
-listen = "off"
+listen  = "off"
+control = false
 "#;
 
 #[test]
@@ -103,7 +104,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(pipeline.storm, Some(StormConfig { percent: 80, last: 64 }));
     let held = HeldConfig { parked: 5_000, parked_bytes: 1 << 30, dead: 10, dead_bytes: 2 << 20 };
     assert_eq!(pipeline.held, held);
-    assert_eq!(config.admin.listen, None);
+    assert_eq!((config.admin.listen, config.admin.control), (None, false));
     assert!(config.warnings.is_empty());
 }
 
@@ -136,6 +137,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(pipeline.settle_interval, Duration::from_millis(100));
     assert_eq!(pipeline.grace, Duration::from_secs(20));
     assert_eq!(config.admin.listen, Some("127.0.0.1:9464".parse().unwrap()));
+    assert!(config.admin.control);
 }
 
 #[test]

@@ -13,8 +13,10 @@ pub struct Row {
     pub version: Option<String>,
     /// What it may use; unknown of a build that never ran.
     pub permissions: Option<Vec<String>>,
-    /// Since when it ran, and how it came to; `None`: it never did.
-    pub ran: Option<(u64, How)>,
+    /// Since when it ran; `None`: it never did.
+    pub since: Option<u64>,
+    /// How it came to run; `None`: it never did.
+    pub came_by: Option<How>,
     /// Until when it ran, or when it was refused; `None`: it runs.
     pub until: Option<u64>,
     /// Why it does not run; `None`: it does.
@@ -81,7 +83,8 @@ pub(super) fn of(entries: &[Entry], is_kept: &dyn Fn(&str) -> bool) -> Vec<Row> 
                     digest: digest.clone(),
                     version: Some(version.clone()),
                     permissions: Some(permissions.clone()),
-                    ran: Some((*at, *how)),
+                    since: Some(*at),
+                    came_by: Some(*how),
                     until: None,
                     left: None,
                     reason: None,
@@ -105,7 +108,8 @@ pub(super) fn of(entries: &[Entry], is_kept: &dyn Fn(&str) -> bool) -> Vec<Row> 
                         digest: digest.clone(),
                         version: None,
                         permissions: None,
-                        ran: None,
+                        since: None,
+                        came_by: None,
                         until: Some(*at),
                         left: Some(Left::Refused),
                         reason,

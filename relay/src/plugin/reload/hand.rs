@@ -82,7 +82,7 @@ impl Watched {
 
 /// The build to go back to among `rows`, the newest first; why there is none, in words.
 fn target(rows: &[Row], running: &str, asked: Option<&str>) -> Result<Digest, String> {
-    let ran = || rows.iter().filter(|it| it.ran.is_some());
+    let ran = || rows.iter().filter(|it| it.since.is_some());
     let Some(asked) = asked else {
         let bad = |row: &Row| row.left.is_some_and(|it| it.is_roll_back());
         // What was rolled back once is bad, also where it ran before without being found out.

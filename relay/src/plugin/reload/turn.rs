@@ -172,7 +172,7 @@ impl Watched {
             [Some(self.status.identity.digest.clone()), trusted].into_iter().flatten().collect();
         let needed = digests.len();
         for row in self.history.rows() {
-            if row.ran.is_some() && !digests.contains(&row.digest) {
+            if row.since.is_some() && !digests.contains(&row.digest) {
                 digests.push(row.digest);
             }
         }
