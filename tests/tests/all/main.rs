@@ -21,6 +21,7 @@ mod plugin_stand;
 mod plugins;
 mod reload;
 mod reload_by_hand;
+mod reload_campaign;
 mod reload_gates;
 mod shop;
 mod sink_driver;
