@@ -1,6 +1,9 @@
-//! Metrics and health over HTTP: `/metrics`, `/livez`, `/readyz` and `/lanes`; and `/tap`, where an operator allows
-//! it, for people who watch events pass.
+//! Metrics and health over HTTP: `/metrics`, `/livez`, `/readyz` and `/lanes`; `/tap`, where an operator allows it, for
+//! people who watch events pass; and `/plugins/NAME/…`, by which operators on the same machine speak to a running relay
+//! about its plugins.
 
+mod local;
+pub mod plugins;
 mod server;
 pub mod tap;
 

@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::plugins::{self, PluginRequests};
 use super::tap::{self, TapState};
 use crate::pipeline::Views;
 use crate::pipeline::tap::Tap;
@@ -51,13 +52,14 @@ pub fn install_recorder() -> Result<PrometheusHandle, AdminError> {
     PrometheusBuilder::new().install_recorder().map_err(AdminError::Recorder)
 }
 
-/// Answers operators' tools. It changes nothing, and shows neither secrets nor, unless [`Server::with_tap`] is called,
-/// payloads.
+/// Answers operators' tools. It shows no secrets and, unless [`Server::with_tap`] is called, no payloads, and changes
+/// nothing but where [`Server::with_plugins`] is called.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     state: Shown,
     tap: Option<Tap>,
+    plugins: Option<PluginRequests>,
 }
 
 #[derive(Clone)]
@@ -79,13 +81,19 @@ impl Server {
         let failed = |cause| AdminError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, state: Shown { views, metrics }, tap: None })
+        Ok(Self { listener, address, state: Shown { views, metrics }, tap: None, plugins: None })
     }
 
     /// Lets people on this machine watch events pass.
     #[must_use]
     pub fn with_tap(self, tap: Tap) -> Self {
         Self { tap: Some(tap), ..self }
+    }
+
+    /// Hands what operators on this machine ask of plugins to `requests`.
+    #[must_use]
+    pub fn with_plugins(self, requests: PluginRequests) -> Self {
+        Self { plugins: Some(requests), ..self }
     }
 
     /// Where it listens.
@@ -105,8 +113,9 @@ impl Server {
         let tap = Router::new()
             .route("/tap", post(tap::tap))
             .with_state(TapState { tap: self.tap, stop: stop.clone() });
-        // Who may watch depends on where they are.
-        let routes = routes.merge(tap).into_make_service_with_connect_info::<SocketAddr>();
+        let routes = routes.merge(tap).merge(plugins::routes(self.plugins));
+        // Who may watch and ask depends on where they are.
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, routes).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = serving.await {
             tracing::warn!("metrics and health stopped: {error}");

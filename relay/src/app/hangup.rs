@@ -1,11 +1,10 @@
 //! SIGHUP: plugins and their configurations are read again.
 
-use std::path::PathBuf;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::AppError;
+use super::run::{RunOptions, accepting};
 use crate::config;
 use crate::plugin::reload::Reloader;
 
@@ -18,15 +17,15 @@ pub(super) fn listen() -> Result<Signal, AppError> {
     })
 }
 
-/// Reads `file` again at each signal and hands the plugins' part of it to `reloader`, until `stop`.
+/// Reads the configuration again at each signal and hands the plugins' part of it to `reloader`, until `stop`.
 pub(super) async fn reload_plugins(
     mut hangup: Signal,
-    file: Option<PathBuf>,
+    options: RunOptions,
     reloader: Option<Reloader>,
     stop: CancellationToken,
 ) {
     while let Some(Some(())) = stop.run_until_cancelled(hangup.recv()).await {
-        let (Some(file), Some(reloader)) = (&file, &reloader) else {
+        let (Some(file), Some(reloader)) = (&options.file, &reloader) else {
             tracing::info!("SIGHUP: there is no plugin to read again");
             continue;
         };
@@ -35,7 +34,8 @@ pub(super) async fn reload_plugins(
                 tracing::info!(
                     "SIGHUP: plugins and their configurations are read again; the rest needs a restart"
                 );
-                reloader.reload(config.plugins.into_values().map(|it| it.plugin).collect());
+                let plugins = config.plugins.into_values().map(|it| accepting(it.plugin, &options));
+                reloader.reload(plugins.collect());
             }
             Err(found) => {
                 for mistake in found.iter().filter(|it| it.is_error()) {

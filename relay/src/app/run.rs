@@ -11,14 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, budget, compiler, hangup, open_stores, process};
+use super::{AppError, budget, compiler, hangup, histories, open_stores, operators, process};
 use crate::admin;
+use crate::admin::plugins::plugin_requests;
 use crate::config::Config;
 use crate::pipeline::tap::Tap;
 use crate::pipeline::{LaneEnd, Views};
-use crate::plugin::LiveGeneration;
-use crate::plugin::host::PluginHost;
+use crate::plugin::host::{PluginConfig, PluginHost};
 use crate::plugin::reload::{self, ReloadTask};
+use crate::plugin::{ALL, LiveGeneration};
 use crate::store::LaneId;
 
 /// What `relay run` is asked for beside its configuration.
@@ -28,6 +29,10 @@ pub struct RunOptions {
     pub owner: String,
     /// Whether to wait for lanes that another relay owns; otherwise the relay ends there.
     pub standby: bool,
+    /// Whether builds that may use more than the one before need nobody's consent.
+    pub accept_permissions: bool,
+    /// Whether it is kept over restarts which builds of plugins ran.
+    pub keep_history: bool,
     /// The configuration's file, which is read again at a SIGHUP; none where flags stand for it.
     pub file: Option<PathBuf>,
 }
@@ -61,17 +66,20 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
     budget::tell(&config);
     let views = Views::default();
     let tap = Tap::default();
+    let (asks, asked) = plugin_requests();
     if let Some(listen) = config.admin.listen {
         let metrics = admin::install_recorder()?;
         let server = admin::Server::bind(listen, views.clone(), metrics.clone()).await?;
         let server = if config.admin.tap { server.with_tap(tap.clone()) } else { server };
+        let server = if config.admin.control { server.with_plugins(asks) } else { server };
         tracing::info!("metrics and health on http://{}", server.address());
         tasks.spawn(server.serve(stop.clone()));
         tasks.spawn(keep_up(metrics, stop.clone()));
     }
-    let (live, reloading) = load_plugins(&config, &stop).await?;
+    let (live, reloading) = load_plugins(&config, &options, &stop).await?;
     let reloader = reloading.as_ref().map(ReloadTask::reloader);
-    tasks.spawn(hangup::reload_plugins(hangup, options.file.clone(), reloader, stop.clone()));
+    tasks.spawn(operators::answer(asked, options.clone(), reloader.clone(), stop.clone()));
+    tasks.spawn(hangup::reload_plugins(hangup, options.clone(), reloader, stop.clone()));
     if let Some(reloading) = reloading {
         tasks.spawn(reloading.run());
     }
@@ -110,23 +118,36 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
 
 async fn load_plugins(
     config: &Config,
+    options: &RunOptions,
     stop: &CancellationToken,
 ) -> Result<(BTreeMap<String, LiveGeneration>, Option<ReloadTask>), AppError> {
     let used =
         |name: &str| config.pipelines.values().any(|it| it.plugins.iter().any(|plugin| plugin == name));
-    let configs: Vec<_> =
-        config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone()).collect();
+    let used = config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone());
+    let configs: Vec<_> = used.map(|it| accepting(it, options)).collect();
     if configs.is_empty() {
         return Ok((BTreeMap::new(), None));
     }
     let host = Arc::new(PluginHost::with(&compiler::host_config(config))?);
-    let (live, task) = reload::watch(host, configs, stop.clone()).await?;
+    let histories = histories::folder(config, options);
+    let (live, task) = reload::watch(host, configs, histories, stop.clone()).await?;
     for generation in live.values() {
         let generation = generation.borrow();
         let identity = generation.identity();
-        tracing::info!("plugin {} {} ({})", identity.name, identity.version, identity.short_digest());
+        let may_use = generation.permissions();
+        tracing::info!(
+            "plugin {} {} ({}) may use {may_use}",
+            identity.name,
+            identity.version,
+            identity.short_digest()
+        );
     }
     Ok((live, Some(task)))
+}
+
+/// `plugin` with what the command line accepts for it.
+pub(super) fn accepting(plugin: PluginConfig, options: &RunOptions) -> PluginConfig {
+    if options.accept_permissions { PluginConfig { accept: vec![ALL.to_owned()], ..plugin } } else { plugin }
 }
 
 /// Waits until every lane ended. One that can't go on stops the others gracefully: an operator has to act, and

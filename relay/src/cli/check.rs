@@ -6,7 +6,8 @@ use super::config_file::ConfigFile;
 use super::table::counted;
 use super::{Exit, Failure};
 use crate::app::MemoryBudget;
-use crate::config::Config;
+use crate::config::{Config, GrantedPlugin};
+use crate::plugin::inspect;
 
 /// Says everything that is wrong with the configuration, without dialling anything.
 #[derive(Debug, Args)]
@@ -41,8 +42,23 @@ pub(super) fn screen(file: &str, config: &Config) -> String {
             .collect();
         text.push_str(&format!("   {}: {source} → {plugins} → {}\n", pipeline.name, sinks.join(", ")));
     }
+    for plugin in config.plugins.values() {
+        text.push_str(&format!("   {}: {}\n", plugin.plugin.name, permissions(plugin)));
+    }
     text.push_str(&format!("   memory: {}\n", MemoryBudget::of(config)));
     text
+}
+
+/// What a plugin may use and address. A component that is not there yet is no mistake of the configuration.
+fn permissions(it: &GrantedPlugin) -> String {
+    let may_use = inspect::permissions(&it.plugin.component).map_or_else(
+        |why| format!("what it may use is not known: {why}"),
+        |found| format!("may use {found}"),
+    );
+    let grants: Vec<String> =
+        it.grant.iter().map(|(sink, patterns)| format!("{} in {sink}", patterns.join(", "))).collect();
+    let address = if grants.is_empty() { "nothing".to_owned() } else { grants.join("; ") };
+    format!("{may_use}; may address {address}")
 }
 
 fn describe(name: &str, kind: Option<&str>) -> String {

@@ -1,5 +1,6 @@
 //! Commands, one file each; what they share is how they end and how they look.
 
+mod admin_server;
 mod check;
 mod config_file;
 mod dead;
@@ -80,7 +81,7 @@ enum Command {
     Dead(dead::Command),
     /// Run golden cases through whole pipelines, without a server.
     Test(test::Arguments),
-    /// Make plugins, and look at them.
+    /// Make plugins, look at them, and exchange them in a running relay.
     #[command(subcommand)]
     Plugin(plugin::Command),
     /// Build plugins on every save, swap them into a running relay, and show what becomes of events.

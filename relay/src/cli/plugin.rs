@@ -1,14 +1,18 @@
 //! `relay plugin`
 
+mod ask;
 mod bench;
 mod build;
 pub(super) mod cases;
 pub(super) mod difference;
+mod history;
 mod inspect;
 mod junit;
 mod new;
 mod place;
 mod record;
+mod reload;
+mod rollback;
 mod test;
 #[cfg(test)]
 mod tests;
@@ -18,7 +22,7 @@ use clap::Subcommand;
 use super::{Exit, Failure};
 use crate::plugin::build::BuildError;
 
-/// Make plugins, and look at them.
+/// Make plugins, look at them, and exchange them in a running relay.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Begin a plugin: a folder that compiles, passes its own tests and explains itself.
@@ -33,6 +37,12 @@ pub(super) enum Command {
     Record(record::Arguments),
     /// Measure what a plugin costs over its golden cases, against its limits.
     Bench(bench::Arguments),
+    /// Have a running relay read a plugin's configuration and component again.
+    Reload(reload::Arguments),
+    /// Have a running relay go back to an earlier build of a plugin.
+    Rollback(rollback::Arguments),
+    /// Show which builds of a plugin ran in a running relay, and why each was left or refused.
+    History(history::Arguments),
     /// Compile the component on standard input for a relay: the relay starts this itself.
     #[command(hide = true)]
     Compile,
@@ -46,6 +56,9 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Test(arguments) => test::run(arguments),
         Command::Record(arguments) => record::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Reload(arguments) => reload::run(arguments),
+        Command::Rollback(arguments) => rollback::run(arguments),
+        Command::History(arguments) => history::run(arguments),
         Command::Compile => Ok(super::plugin_compile::run()),
     }
 }

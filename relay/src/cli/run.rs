@@ -47,6 +47,12 @@ pub(super) struct Arguments {
     /// Let people on this machine watch events pass with relay tap, as `[admin] tap = true` does.
     #[arg(long)]
     tap: bool,
+    /// Swap in builds of plugins that may use more than the one before, without `accept` in the configuration.
+    #[arg(long)]
+    accept_permissions: bool,
+    /// Do not keep over restarts which builds of plugins ran and which were refused.
+    #[arg(long)]
+    no_history: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -56,7 +62,13 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let mut config = load(&arguments)?;
     config.admin.tap |= arguments.tap;
     let file = arguments.outbox.is_none().then(|| arguments.file.config.clone());
-    let options = RunOptions { owner: arguments.name, standby: !arguments.no_standby, file };
+    let options = RunOptions {
+        owner: arguments.name,
+        standby: !arguments.no_standby,
+        accept_permissions: arguments.accept_permissions,
+        keep_history: !arguments.no_history,
+        file,
+    };
     let ending = block_on(async { Ok(app::run(config, options).await?) })?;
     Ok(match ending {
         Ending::Drained => Exit::Done,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use relay_engine::route::SinkKind;
 
 use super::Diagnostic;
+use crate::plugin::history::HistoryConfig;
 use crate::plugin::host::{CompileCacheConfig, PluginConfig};
 #[cfg(feature = "http")]
 use crate::sink::http::HttpSinkConfig;
@@ -243,6 +244,8 @@ pub struct AdminConfig {
     pub listen: Option<SocketAddr>,
     /// Whether people on this machine may watch events pass, payloads included.
     pub tap: bool,
+    /// Whether operators on this machine may ask for changes: to reload a plugin, or to roll it back.
+    pub control: bool,
 }
 
 /// The relay itself.
@@ -250,6 +253,8 @@ pub struct AdminConfig {
 pub struct RelayConfig {
     /// Where compiled plugins are kept.
     pub cache: CompileCacheConfig,
+    /// Where it is kept which builds of plugins ran.
+    pub state: HistoryConfig,
     /// How long a lane stays with a relay that does not renew its lease; `None`: as its database suggests.
     pub lease: Option<Duration>,
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::codes;
 use super::document::{Spot, Text};
 use super::model::GrantedPlugin;
 use super::section::Section;
+use super::values::allowed_words;
 use crate::plugin::host::{PluginConfig, PluginLimits};
+use crate::plugin::{PERMISSIONS, can_be_accepted};
 
 /// A plugin, and where its grants stand in the file.
 pub(super) struct ReadPlugin {
@@ -32,6 +35,7 @@ fn read(name: &str, section: &Section<'_>) -> ReadPlugin {
         component: section.document.resolve(&component.value),
         config,
         limits: read_limits(section),
+        accept: read_accept(section),
     };
     let mut grant = BTreeMap::new();
     let mut grants = Vec::new();
@@ -43,6 +47,24 @@ fn read(name: &str, section: &Section<'_>) -> ReadPlugin {
         }
     }
     ReadPlugin { granted: GrantedPlugin { plugin, grant }, spot: Spot::default(), grants }
+}
+
+/// Permissions that builds may have beyond those of the build before.
+fn read_accept(section: &Section<'_>) -> Vec<String> {
+    let mut accept = Vec::new();
+    for text in section.texts("accept") {
+        if can_be_accepted(&text.value) {
+            accept.push(text.value);
+            continue;
+        }
+        let message = format!("{:?} is nothing that plugins may use", text.value);
+        let allowed = format!(
+            "{}; their first part stands for the whole interface, \"*\" for all",
+            allowed_words(&text.value, PERMISSIONS)
+        );
+        section.document.error(codes::NOT_ALLOWED, &text.spot, message, allowed);
+    }
+    accept
 }
 
 fn empty_object() -> serde_json::Value {

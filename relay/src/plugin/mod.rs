@@ -3,12 +3,15 @@
 pub mod bench;
 pub mod build;
 pub mod golden;
+pub mod history;
 pub mod host;
 pub mod inspect;
+mod permissions;
 mod port;
 mod record;
 pub mod reload;
 pub mod template;
 
+pub use permissions::{ALL, PERMISSIONS, Permissions, can_be_accepted};
 pub use port::{Answer, Fault, Generation, Identity, LiveGeneration, Plugin, PluginError, PluginErrors};
 pub use record::{Record, Tally};

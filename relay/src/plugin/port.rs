@@ -7,6 +7,7 @@ use std::time::Instant;
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
 
+use super::permissions::Permissions;
 use super::record::Record;
 
 /// One instance of a plugin, owned by one lane.
@@ -57,6 +58,9 @@ pub struct Fault {
 pub trait Generation: Send + Sync {
     /// Which build it is.
     fn identity(&self) -> &Identity;
+
+    /// What it may use of the relay.
+    fn permissions(&self) -> Permissions;
 
     /// What became of the events that its instances were asked about.
     fn record(&self) -> Arc<Record>;

@@ -129,6 +129,16 @@ pub fn harmless() -> Result<Vec<u8>, String> {
     component("", "", "")
 }
 
+/// A component that harms nobody, and may read the relay's clock.
+///
+/// # Errors
+/// What is wrong with its text.
+pub fn with_clock() -> Result<Vec<u8>, String> {
+    let memory = "(memory $memory";
+    let import = "(import \"relay:plugin/clock@0.1.0\" \"now\" (func $now (result i64)))";
+    made_of(&GUEST.replacen(memory, &format!("{import}\n  {memory}"), 1))
+}
+
 /// A component that publishes the events that others are hostile to, unchanged like the rest.
 ///
 /// # Errors

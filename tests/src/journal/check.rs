@@ -163,7 +163,10 @@ mod tests {
             6 => Outcome::Unknown,
             _ => Outcome::Committed,
         };
-        Journal { events: (1..=6).map(|version| (event(version), outcome(version))).collect() }
+        Journal {
+            events: (1..=6).map(|version| (event(version), outcome(version))).collect(),
+            ..Journal::default()
+        }
     }
 
     fn event(version: u64) -> WrittenEvent {

@@ -5,6 +5,7 @@
 //! is known to have happened, known not to have, or unknown.
 
 mod check;
+mod delay;
 mod event;
 mod observe;
 mod outbox;
@@ -12,7 +13,11 @@ mod random;
 mod sqlite_writer;
 mod writers;
 
+use std::collections::HashMap;
+use std::time::Instant;
+
 pub use check::{Observed, Report, check};
+pub use delay::Delays;
 pub use event::{Outcome, WrittenEvent};
 pub use outbox::{create_outbox, load_outbox};
 pub use random::Random;
@@ -24,6 +29,8 @@ pub use writers::{WriterPlan, Writers};
 pub struct Journal {
     /// Each event with what became of its transaction.
     pub events: Vec<(WrittenEvent, Outcome)>,
+    /// By the id of an event, when its commit was known.
+    pub committed_at: HashMap<String, Instant>,
 }
 
 impl Journal {

@@ -61,6 +61,12 @@ impl SqliteWriter {
         Ok(())
     }
 
+    /// Events committed so far.
+    #[must_use]
+    pub fn committed(&self) -> usize {
+        self.journal.committed()
+    }
+
     /// Closes the file and returns what was done.
     ///
     /// # Errors

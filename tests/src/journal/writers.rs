@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio::task::JoinSet;
@@ -88,6 +88,7 @@ impl Writers {
         let mut journal = Journal::default();
         for part in self.tasks.join_all().await {
             journal.events.extend(part.events);
+            journal.committed_at.extend(part.committed_at);
         }
         journal
     }
@@ -193,11 +194,15 @@ impl Writer {
 
     /// Notes the outcome of the transaction whose events begin at `first`.
     fn settle(&mut self, first: usize, outcome: Outcome) {
+        let now = Instant::now();
         let mut events = 0;
-        for (_, noted) in &mut self.journal.events[first..] {
+        for (event, noted) in &mut self.journal.events[first..] {
             if *noted == Outcome::Unknown {
                 *noted = outcome;
                 events += 1;
+                if outcome == Outcome::Committed {
+                    self.journal.committed_at.insert(event.id.clone(), now);
+                }
             }
         }
         if outcome == Outcome::Committed {

@@ -81,6 +81,7 @@ impl Relay {
         command.args(&self.flags);
         // Its own cache of compiled plugins: a first start compiles, and a further one need not.
         command.env("CACHE_DIRECTORY", self.folder.path().join("cache"));
+        command.env("STATE_DIRECTORY", self.folder.path().join("state"));
         command.current_dir(self.folder.path()).stdin(std::process::Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(processes::launch(command).map_err(StackError::io(doing()))?);
         Ok(())

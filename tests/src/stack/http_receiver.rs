@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +27,8 @@ pub struct ReceivedRequest {
     pub body: Vec<u8>,
     /// 0 for the first request of this receiver, counted when its body was read.
     pub order: usize,
+    /// When its body was read.
+    pub at: Instant,
 }
 
 impl ReceivedRequest {
@@ -279,6 +281,7 @@ impl Shared {
     fn record(&self, mut request: ReceivedRequest) -> Answer {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         request.order = *self.count.borrow();
+        request.at = Instant::now();
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = script
             .by_order

@@ -1,6 +1,7 @@
 //! Just enough of HTTP/1.1 to receive requests and to answer, or fail to answer, as a test says.
 
 use std::io;
+use std::time::Instant;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -24,7 +25,8 @@ pub(super) async fn read_request(connection: &mut Connection) -> io::Result<Opti
         let (name, value) = line.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut request = ReceivedRequest { method, path, headers, body: Vec::new(), order: 0 };
+    let mut request =
+        ReceivedRequest { method, path, headers, body: Vec::new(), order: 0, at: Instant::now() };
     request.body = read_body(connection, &request).await?;
     Ok(Some(request))
 }

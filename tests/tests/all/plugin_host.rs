@@ -44,6 +44,7 @@ fn configured(component: &Path, config: Value) -> PluginConfig {
         component: component.to_owned(),
         config,
         limits: PluginLimits::default(),
+        accept: Vec::new(),
     }
 }
 
@@ -129,7 +130,7 @@ async fn builds_are_swapped_under_a_running_lane_and_a_broken_one_never_reaches_
     let cancel = CancellationToken::new();
     let host = Arc::new(PluginHost::new().unwrap());
     let configs = vec![configured(&file, orders_to("orders"))];
-    let (live, task) = reload::watch(host, configs, cancel.clone()).await.unwrap();
+    let (live, task) = reload::watch(host, configs, None, cancel.clone()).await.unwrap();
     let mut status = task.status();
     let mut tasks = JoinSet::new();
     tasks.spawn(task.run());

@@ -192,6 +192,7 @@ fn a_panic_is_told_with_the_plugins_own_function_and_without_the_machinery_aroun
         component: PathBuf::new(),
         config: serde_json::json!({}),
         limits: PluginLimits::default(),
+        accept: Vec::new(),
     };
     let build = Build::new(component_of("panics", PANICS), &config.config);
     let generation = PluginHost::new().unwrap().load_build(&config, &build).unwrap();

@@ -1,13 +1,12 @@
 //! Plugins are swapped while events flow.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use relay_tests::hostile;
 use relay_tests::journal::{SqliteWriter, WriterPlan, Writers};
 use relay_tests::program::{Destinations, Relay, Window, component, settings};
 use relay_tests::stack::HttpReceiver;
 
+use crate::plugin_stand::{another_build, put};
 use crate::shop::Shop;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -15,19 +14,6 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 const SWAPS: u16 = 5;
 /// Kafka, NATS, HTTP.
 const LANES: usize = 3;
-
-/// Another build: the same code under another digest, by a custom section that every reader skips.
-fn another_build(component: &[u8], number: u16) -> Vec<u8> {
-    let [high, low] = number.to_be_bytes();
-    [component, &[0, 7, 4, b't', b'e', b's', b't', high, low]].concat()
-}
-
-/// As build tools do: the watcher must never see half of it.
-fn put(bytes: &[u8], place: &Path) {
-    let beside = place.with_extension("new");
-    std::fs::write(&beside, bytes).unwrap();
-    std::fs::rename(&beside, place).unwrap();
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn swaps_under_load_lose_repeat_and_reorder_nothing_and_broken_builds_are_refused() {
@@ -59,115 +45,8 @@ async fn swaps_under_load_lose_repeat_and_reorder_nothing_and_broken_builds_are_
     }
 }
 
-/// What is put in the place of the plugin, in turn.
-struct Builds {
-    good: Vec<u8>,
-    trapping: Vec<u8>,
-}
-
-impl Builds {
-    /// Puts the build of this turn in place, and waits for what has to become of it.
-    async fn turn(&self, turn: usize, place: &Path, relay: &Relay) {
-        let (round, kind) = (turn / KINDS, turn % KINDS);
-        // Never the build that runs: which one that is depends on what was trusted when a bad one came.
-        let number = u16::try_from(round).unwrap();
-        match kind {
-            0 => {
-                put(&another_build(&self.good, number), place);
-                wait(relay, "plugin swapped: batches", 2 * round + 1).await;
-            }
-            1 => {
-                put(&self.good[..self.good.len() / 2 + round], place);
-                wait(relay, "is refused", 2 * round + 1).await;
-            }
-            2 => {
-                put(&another_build(&self.trapping, number), place);
-                wait(relay, "plugin swapped: batches", 2 * round + 2).await;
-                wait(relay, "P115", round + 1).await;
-            }
-            _ => {
-                // It asks for an interface that nobody serves.
-                put(&replaced(&self.good, b"relay:plugin/log@", b"relay:plugin/lag@"), place);
-                wait(relay, "is refused", 2 * round + 2).await;
-            }
-        }
-    }
-}
-
-/// How many kinds of builds there are.
-const KINDS: usize = 4;
-
 async fn wait(relay: &Relay, words: &str, times: usize) {
     relay.wait_for_log(words, times, LIMIT).await.unwrap();
-}
-
-fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let mut bytes = bytes.to_vec();
-    let mut at = 0;
-    while let Some(found) = bytes[at..].windows(from.len()).position(|it| it == from) {
-        at += found;
-        bytes[at..at + to.len()].copy_from_slice(to);
-    }
-    assert!(at > 0, "nothing was replaced");
-    bytes
-}
-
-/// Puts `turns` builds in place one after the other, good, broken, bad and asking for more than there is, while
-/// writers are at work.
-async fn survives_builds(name: &'static str, turns: usize, plan: WriterPlan) {
-    let shop = Shop::open(name, Window::Standard).await;
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().join("router.wasm");
-    let original = component("router").await.unwrap();
-    let builds = Builds { good: std::fs::read(&original).unwrap(), trapping: hostile::trapping().unwrap() };
-    put(&builds.good, &place);
-    let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
-    let mut relay = Relay::start(&settings).await.unwrap();
-    relay.wait_for_log("reading", LANES, LIMIT).await.unwrap();
-    let writers = Writers::start(&shop.url, &plan);
-    let mut early = relay.usage();
-    let start = Instant::now();
-    for turn in 0..turns {
-        builds.turn(turn, &place, &relay).await;
-        if turn <= turns / 5 {
-            early = relay.usage();
-        }
-    }
-    let (took, late) = (start.elapsed(), relay.usage());
-    let journal = writers.finish().await;
-    shop.wait_for_all(&journal, &mut relay, LIMIT).await;
-    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
-    println!(
-        "{turns} builds in {took:?}; peak memory {} KiB early, {} KiB late",
-        early.peak_memory, late.peak_memory
-    );
-    for (sink, report) in shop.reports(&journal).await {
-        println!("{sink}: {report}");
-        assert!(report.violations().is_empty(), "{sink}: {report}");
-        assert_eq!((report.arrived, report.duplicates), (journal.committed(), 0), "{sink}: {report}");
-    }
-    let grown = late.peak_memory.saturating_sub(early.peak_memory);
-    assert!(grown < MOST_GROWN, "memory grew by {grown} KiB");
-}
-
-/// KiB that the peak may grow by from the first fifth of the builds to the last.
-const MOST_GROWN: u64 = 64 << 10;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn builds_of_every_kind_in_turn_lose_repeat_and_reorder_nothing() {
-    let plan = WriterPlan { events: 8_000, pause: Duration::from_millis(5), ..WriterPlan::default() };
-    survives_builds("builds", 12, plan).await;
-}
-
-/// The long campaign: `./tests/run --long`.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_builds_of_every_kind_lose_repeat_and_reorder_nothing() {
-    if std::env::var_os("RELAY_TEST_LONG").is_some() {
-        // Writing has to last as long as the builds.
-        let plan = WriterPlan { events: 400_000, pause: Duration::from_millis(20), ..WriterPlan::default() };
-        survives_builds("builds-long", 1_000, plan).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

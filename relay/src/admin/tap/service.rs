@@ -1,6 +1,6 @@
 //! The path `/tap`: who may attach, and the lines they get.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::TapRequest;
 use super::render::{missed, record};
 use super::screen::Screen;
+use crate::admin::local;
 use crate::pipeline::tap::{Attached, Shown, Tap};
 
 /// How often a line goes out when there is nothing to show: an empty one, by which each side sees that the other is
@@ -21,9 +22,6 @@ const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Bytes that are gathered before they go out, as far as there are any.
 const CHUNK: usize = 64 * 1_024;
-
-/// Headers of requests that somebody else passed on: their sender is not on this machine.
-const PASSED_ON: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 
 /// What the path works with.
 #[derive(Clone)]
@@ -45,7 +43,7 @@ pub(in crate::admin) async fn tap(
         let what = "this relay lets nobody watch: [admin] tap is not true, and it was not started with --tap";
         return refusal(StatusCode::FORBIDDEN, what);
     };
-    if let Err(what) = is_local(peer.ip(), &headers) {
+    if let Err(what) = local::check(peer, &headers) {
         return refusal(StatusCode::FORBIDDEN, what);
     }
     let asked: TapRequest = match serde_json::from_slice(&body) {
@@ -67,21 +65,6 @@ pub(in crate::admin) async fn tap(
         }
         Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
-}
-
-/// Payloads stay on the machine: not for who reaches the address over a network, and not for a page in a browser
-/// here, whose requests name the host that the page came from.
-fn is_local(peer: IpAddr, headers: &HeaderMap) -> Result<(), &'static str> {
-    if !peer.to_canonical().is_loopback() || PASSED_ON.iter().any(|it| headers.contains_key(*it)) {
-        return Err("only clients on the relay's own machine may watch: run relay tap there");
-    }
-    let host = headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |it| it.0);
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    if name != "localhost" && name.parse::<IpAddr>().is_err() {
-        return Err("address the relay as localhost or by its IP");
-    }
-    Ok(())
 }
 
 fn refusal(status: StatusCode, what: &str) -> Response {
@@ -158,28 +141,4 @@ impl Lines {
 fn push(chunk: &mut Vec<u8>, line: &Value) {
     chunk.extend_from_slice(line.to_string().as_bytes());
     chunk.push(b'\n');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn host(name: &str) -> HeaderMap {
-        HeaderMap::from_iter([(header::HOST, name.parse().unwrap())])
-    }
-
-    #[test]
-    fn only_who_is_on_this_machine_and_says_so_may_attach() {
-        let local: IpAddr = "127.0.0.1".parse().unwrap();
-        for name in ["localhost", "localhost:9464", "127.0.0.1:9464", "[::1]:9464", "[::1]"] {
-            assert_eq!(is_local(local, &host(name)), Ok(()), "{name}");
-        }
-        assert_eq!(is_local("::ffff:127.0.0.1".parse().unwrap(), &host("localhost")), Ok(()));
-        assert!(is_local("10.0.0.7".parse().unwrap(), &host("localhost")).is_err());
-        assert!(is_local(local, &host("evil.example:9464")).is_err(), "a page that had its name point here");
-        assert!(is_local(local, &HeaderMap::new()).is_err());
-        let mut passed_on = host("localhost");
-        passed_on.insert("x-forwarded-for", "10.0.0.7".parse().unwrap());
-        assert!(is_local(local, &passed_on).is_err());
-    }
 }

@@ -51,6 +51,7 @@ impl Setup {
         format!(
             r#"[relay]
 cache = "cache"
+state = "state"
 
 [source.shop]
 type  = "sqlite"

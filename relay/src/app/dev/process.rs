@@ -55,7 +55,16 @@ impl RelayProcess {
     pub(super) fn start(config: &Path) -> Result<Self, AppError> {
         let process = |error: std::io::Error| unusable("the relay's process", &error);
         let mut child = Command::new(std::env::current_exe().map_err(process)?)
-            .args(["run", "--log-format", "json", "--log", "info", "--config"])
+            .args([
+                "run",
+                "--accept-permissions",
+                "--no-history",
+                "--log-format",
+                "json",
+                "--log",
+                "info",
+                "--config",
+            ])
             .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -33,7 +33,9 @@ impl Project {
         let name = built.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let component = folder.join(format!("{name}.wasm"));
         let limits = crate::plugin::host::PluginLimits::default();
-        let plugin = PluginConfig { name, component, config, limits };
+        // An author's own build is compared with an earlier one of the same author.
+        let accept = vec![crate::plugin::ALL.to_owned()];
+        let plugin = PluginConfig { name, component, config, limits, accept };
         Ok(Self { dir: dir.to_owned(), plugin, earlier: Vec::new(), source: None })
     }
 

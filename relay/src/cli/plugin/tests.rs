@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{bench, cases, inspect, junit, new};
+use super::{bench, cases, history, inspect, junit, new, reload, rollback};
 use crate::cli::style::Style;
 use crate::plugin::bench::Figures;
 use crate::plugin::golden::{CaseOutcome, CaseResult, Outcome, Suite};
+use crate::plugin::history::{How, Left, Row};
 use crate::plugin::host::PluginLimits;
 use crate::plugin::inspect::{Inspection, Interface};
 use crate::plugin::template::{Created, Sdk};
@@ -123,4 +124,79 @@ fn bench_shows_each_figure_beside_its_limit() {
     };
     insta::assert_snapshot!("bench", bench::screen(std::slice::from_ref(&figures)));
     insta::assert_snapshot!("bench_json", bench::json_screen(&[figures]));
+}
+
+/// 2026-11-21T09:20:00Z
+const NOW: u64 = 1_795_252_800_000_000;
+const MINUTE: u64 = 60_000_000;
+
+fn rows() -> Vec<Row> {
+    let runs = Row {
+        digest: "88fe10aa".repeat(8),
+        version: Some("0.2.0".to_owned()),
+        permissions: Some(vec!["log.write".to_owned()]),
+        since: Some(NOW - 6 * MINUTE),
+        came_by: Some(How::SwappedIn),
+        until: None,
+        left: None,
+        reason: None,
+        on_probation: true,
+        kept: true,
+    };
+    let refused = Row {
+        digest: "aa00bb11".repeat(8),
+        version: None,
+        permissions: None,
+        since: None,
+        came_by: None,
+        until: Some(NOW - 8 * MINUTE),
+        left: Some(Left::Refused),
+        reason: Some("P118: it may use more than the build that runs (9f2c41): + clock.now".to_owned()),
+        on_probation: false,
+        kept: false,
+    };
+    let bad = Row {
+        digest: "c01d7722".repeat(8),
+        version: Some("0.1.1".to_owned()),
+        since: Some(NOW - 20 * MINUTE),
+        until: Some(NOW - 19 * MINUTE),
+        left: Some(Left::RolledBack),
+        reason: Some(format!(
+            "P115: build c01d77 failed on 8 of its first 8 events; the last: {}",
+            "trap ".repeat(40)
+        )),
+        on_probation: false,
+        ..runs.clone()
+    };
+    let first = Row {
+        digest: "9f2c4133".repeat(8),
+        version: Some("0.1.0".to_owned()),
+        since: Some(NOW - 26 * 60 * MINUTE),
+        came_by: Some(How::Started),
+        until: bad.since,
+        left: Some(Left::Replaced),
+        on_probation: false,
+        ..runs.clone()
+    };
+    let again = Row { since: bad.until, came_by: Some(How::RolledBack), until: runs.since, ..first.clone() };
+    vec![runs, refused, again, bad, first]
+}
+
+#[test]
+fn history_shows_each_build_and_why_it_was_left() {
+    insta::assert_snapshot!("history", history::screen(&rows(), NOW));
+    insta::assert_snapshot!("history_json", history::json_screen(&rows()[1..2]));
+}
+
+#[test]
+fn reload_and_rollback_show_what_came_of_them() {
+    let identity = |digest: &str, version: &str| json!({ "digest": digest.repeat(8), "version": version });
+    let (from, to) = (identity("c01d7722", "0.1.1"), identity("88fe10aa", "0.2.0"));
+    let swapped = json!({
+        "outcome": "swapped", "from": from, "to": to, "permissions": "+ clock.now", "cases": 3,
+    });
+    insta::assert_snapshot!("reload", reload::screen("redact", &swapped));
+    let unchanged = json!({ "outcome": "unchanged", "to": to });
+    insta::assert_snapshot!("reload_unchanged", reload::screen("redact", &unchanged));
+    insta::assert_snapshot!("rollback", rollback::screen("redact", &swapped));
 }

@@ -153,6 +153,17 @@ fn a_wrong_sink_is_found_where_it_stands() {
 }
 
 #[test]
+fn what_plugins_can_not_use_can_not_be_accepted() {
+    let plugin = "[plugin.redact]\ncomponent = \"redact.wasm\"\naccept = [\"log\", \"*\", \"clok.now\"]\n";
+    let found = read(&with(&format!("plugins = [\"redact\"]\n{plugin}"))).unwrap_err();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].code == "C013" && found[0].allowed.contains("did you mean \"clock.now\"?"),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn names_that_one_part_uses_for_another_have_to_exist() {
     let text = with("").replace("\"shop\"", "\"shp\"").replace("[\"out\"]", "[\"out\", \"oot\", \"out\"]");
     let all = found(&text);

@@ -40,6 +40,7 @@ component = "plugins/redact.wasm"
 config    = { remove = ["/customer/email"], deep = { n = 1, on = true, ratio = 0.5 } }
 grant     = { events = ["orders.*"] }
 limits    = { memory = "16 MiB", time = "5 ms" }
+accept    = ["log", "clock.now"]
 
 [pipeline.orders]
 source  = "shop"
@@ -52,8 +53,9 @@ storm   = { percent = 80, last = 64 }
 held    = { parked = 5000, dead = 10, dead_bytes = "2 MiB" }
 
 [admin]
-listen = "off"
-tap    = true
+listen  = "off"
+tap     = true
+control = false
 "#;
 
 #[test]
@@ -93,6 +95,7 @@ fn every_key_arrives_where_it_belongs() {
         (16 << 20, Duration::from_millis(5))
     );
     assert_eq!(plugin.grant["events"], ["orders.*"]);
+    assert_eq!(plugin.plugin.accept, ["log", "clock.now"]);
 
     let pipeline = &config.pipelines["orders"];
     assert_eq!(pipeline.sinks, ["events", "tell", "billing"]);
@@ -104,7 +107,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(pipeline.storm, Some(StormConfig { percent: 80, last: 64 }));
     let held = HeldConfig { parked: 5_000, parked_bytes: 1 << 30, dead: 10, dead_bytes: 2 << 20 };
     assert_eq!(pipeline.held, held);
-    assert_eq!(config.admin, AdminConfig { listen: None, tap: true });
+    assert_eq!(config.admin, AdminConfig { listen: None, tap: true, control: false });
     assert!(config.warnings.is_empty());
 }
 
@@ -136,7 +139,8 @@ fn what_is_left_out_has_the_documented_default() {
     }
     assert_eq!(pipeline.settle_interval, Duration::from_millis(100));
     assert_eq!(pipeline.grace, Duration::from_secs(20));
-    assert_eq!(config.admin, AdminConfig { listen: Some("127.0.0.1:9464".parse().unwrap()), tap: false });
+    let listen = Some("127.0.0.1:9464".parse().unwrap());
+    assert_eq!(config.admin, AdminConfig { listen, tap: false, control: true });
 }
 
 #[test]
@@ -175,7 +179,8 @@ fn a_file_that_is_not_there_is_a_mistake_too() {
 }
 
 #[test]
-fn compiled_plugins_are_kept_where_the_system_says_unless_the_file_names_a_folder_or_none() {
+fn compiled_plugins_and_histories_are_kept_where_the_system_says_unless_the_file_names_a_folder_or_none() {
+    use crate::plugin::history::HistoryConfig as State;
     use crate::plugin::host::CompileCacheConfig as Cache;
     let cache = |more: &str| read(&with(more)).unwrap().relay.cache;
     assert_eq!(cache(""), Cache::Standard);
@@ -183,6 +188,10 @@ fn compiled_plugins_are_kept_where_the_system_says_unless_the_file_names_a_folde
     assert_eq!(cache("[relay]\ncache = \"/var/cache/relay\"\n"), Cache::At("/var/cache/relay".into()));
     let beside = parse(&with("[relay]\ncache = \"cache\"\n"), "/etc/relay/relay.toml", &env);
     assert_eq!(beside.unwrap().relay.cache, Cache::At("/etc/relay/cache".into()));
+    let state = |more: &str| read(&with(more)).unwrap().relay.state;
+    assert_eq!(state(""), State::Standard);
+    assert_eq!(state("[relay]\nstate = \"off\"\n"), State::Off);
+    assert_eq!(state("[relay]\nstate = \"/var/lib/relay\"\n"), State::At("/var/lib/relay".into()));
     let lease = |more: &str| read(&with(more)).unwrap().relay.lease;
     assert_eq!(lease(""), None);
     assert_eq!(lease("[relay]\nlease = \"5 s\"\n"), Some(Duration::from_secs(5)));

@@ -7,7 +7,7 @@ use relay_engine::verdict::{PluginMessage, Target, Verdict};
 use tokio::sync::watch;
 
 use super::{Chain, Rendered, Stage};
-use crate::plugin::{Answer, Generation, Identity, Plugin, PluginError, Record};
+use crate::plugin::{Answer, Generation, Identity, Permissions, Plugin, PluginError, Record};
 
 type Transform = fn(&str, &[u8]) -> Answer;
 
@@ -27,6 +27,10 @@ struct Build(Identity, Transform);
 impl Generation for Build {
     fn identity(&self) -> &Identity {
         &self.0
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions::default()
     }
 
     fn record(&self) -> Arc<Record> {

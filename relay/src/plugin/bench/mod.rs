@@ -63,6 +63,7 @@ pub fn bench(name: &str, bytes: &[u8], suites: &[Suite], events: usize) -> Resul
             component: suite.file.clone().into(),
             config: suite.config.clone(),
             limits: PluginLimits::default(),
+            accept: Vec::new(),
         };
         let started = Instant::now();
         let generation = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config))?;

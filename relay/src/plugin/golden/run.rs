@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use cpu_time::ThreadTime;
 use relay_engine::event::{BatchFull, EventBatch, EventFields};
 
 use super::{Case, CaseOutcome, CaseResult, EventRow, Outcome, Suite, outcome};
@@ -20,6 +21,46 @@ pub fn run(
     limits: &PluginLimits,
     suites: &[Suite],
 ) -> Result<Vec<CaseResult>, PluginError> {
+    run_within(host, name, bytes, limits, suites, &Budget::new(Duration::MAX))
+}
+
+/// CPU time of this thread that cases may take together. It is not the wall clock's: a machine that is paused or busy
+/// refuses no build.
+pub(super) struct Budget {
+    started: ThreadTime,
+    most: Duration,
+}
+
+impl Budget {
+    /// `most` from now on.
+    pub(super) fn new(most: Duration) -> Self {
+        Self { started: ThreadTime::now(), most }
+    }
+
+    /// Whether another case may begin, of the plugin `name`.
+    fn check(&self, name: &str) -> Result<(), PluginError> {
+        let Self { started, most } = self;
+        if started.elapsed() < *most {
+            return Ok(());
+        }
+        Err(PluginError {
+            code: "P117",
+            plugin: name.to_owned(),
+            what: format!("its golden cases take more than {most:?} of CPU time"),
+            remedy: "leave cases out, or find with `relay plugin bench` what takes so long".to_owned(),
+        })
+    }
+}
+
+/// [`run`] as long as `budget` lasts.
+pub(super) fn run_within(
+    host: &PluginHost,
+    name: &str,
+    bytes: &[u8],
+    limits: &PluginLimits,
+    suites: &[Suite],
+    budget: &Budget,
+) -> Result<Vec<CaseResult>, PluginError> {
     let mut results = Vec::new();
     let mut loaded: Vec<(&serde_json::Value, std::sync::Arc<dyn Generation>)> = Vec::new();
     for suite in suites {
@@ -32,7 +73,7 @@ pub fn run(
                 generation
             }
         };
-        results.extend(run_loaded(&*generation, suite)?);
+        results.extend(run_suite(&*generation, suite, budget)?);
     }
     Ok(results)
 }
@@ -67,6 +108,7 @@ fn load(
         component: PathBuf::from(&suite.file),
         config: suite.config.clone(),
         limits: limits.clone(),
+        accept: Vec::new(),
     };
     let loaded = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config));
     loaded.map_err(|error| PluginError { what: format!("{}: {}", suite.file, error.what), ..error })
@@ -77,9 +119,18 @@ fn load(
 /// # Errors
 /// When no instance can be made.
 pub fn run_loaded(generation: &dyn Generation, suite: &Suite) -> Result<Vec<CaseResult>, PluginError> {
-    let behind = run_all(generation, suite)?;
+    run_suite(generation, suite, &Budget::new(Duration::MAX))
+}
+
+fn run_suite(
+    generation: &dyn Generation,
+    suite: &Suite,
+    budget: &Budget,
+) -> Result<Vec<CaseResult>, PluginError> {
+    let behind = run_all(generation, suite, budget)?;
     let mut results = Vec::with_capacity(suite.cases.len());
     for (case, behind) in suite.cases.iter().zip(behind) {
+        budget.check(&generation.identity().name)?;
         let (answer, duration) = run_alone(generation, case)?;
         let found = outcome(&answer, &case.event);
         let detail = match &answer {
@@ -112,10 +163,11 @@ fn run_alone(generation: &dyn Generation, case: &Case) -> Result<(Answer, Durati
 }
 
 /// All cases on one instance, one behind the other, as a lane would run them.
-fn run_all(generation: &dyn Generation, suite: &Suite) -> Result<Vec<Outcome>, PluginError> {
+fn run_all(generation: &dyn Generation, suite: &Suite, budget: &Budget) -> Result<Vec<Outcome>, PluginError> {
     let mut plugin = generation.instantiate()?;
     let mut outcomes = Vec::new();
     for case in &suite.cases {
+        budget.check(&generation.identity().name)?;
         plugin.freeze_clock(case.now);
         let mut batch = EventBatch::default();
         let mut answers = Vec::new();
@@ -204,6 +256,19 @@ mod tests {
         let found = results(&case("t", "fault = \"P120\""));
         assert!(found[0].outcome.is_pass(), "{found:?}");
         assert!(found[0].detail.as_deref().is_some_and(|it| it.contains("unreachable")), "{found:?}");
+    }
+
+    #[test]
+    fn cases_end_when_their_time_is_used_up() {
+        let suite = Suite::parse("a.toml", &case("t", "fault = \"P120\"")).unwrap();
+        let host = PluginHost::new().unwrap();
+        let within = |most| {
+            let limits = PluginLimits::default();
+            run_within(&host, "test", &obedient(), &limits, std::slice::from_ref(&suite), &Budget::new(most))
+        };
+        assert!(within(Duration::from_secs(60)).unwrap()[0].outcome.is_pass());
+        let error = within(Duration::ZERO).unwrap_err();
+        assert!(error.code == "P117" && error.what.contains("CPU time"), "{error}");
     }
 
     #[test]

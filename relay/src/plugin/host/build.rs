@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +18,26 @@ pub struct Digest([u8; 32]);
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The text was no digest: 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not 64 hexadecimal digits")]
+pub struct NoDigest;
+
+impl FromStr for Digest {
+    type Err = NoDigest;
+
+    fn from_str(text: &str) -> Result<Self, NoDigest> {
+        let mut bytes = [0; 32];
+        if text.len() != 2 * bytes.len() || !text.bytes().all(|it| it.is_ascii_hexdigit()) {
+            return Err(NoDigest);
+        }
+        for (byte, place) in bytes.iter_mut().zip((0..text.len()).step_by(2)) {
+            *byte = u8::from_str_radix(&text[place..place + 2], 16).map_err(|_| NoDigest)?;
+        }
+        Ok(Self(bytes))
     }
 }
 
@@ -105,6 +126,11 @@ mod tests {
         };
         let first = digest(b"component", r#"{"a": 1, "b": 2}"#);
         assert_eq!(first.len(), 64);
+        assert_eq!(first.parse::<Digest>().unwrap().to_string(), first);
+        assert_eq!(
+            (first[1..].parse::<Digest>(), "é".repeat(32).parse::<Digest>()),
+            (Err(NoDigest), Err(NoDigest))
+        );
         assert_eq!(first, digest(b"component", r#"{ "b":2, "a":1 }"#));
         assert_ne!(first, digest(b"component", r#"{"a": 1, "b": 3}"#));
         assert_ne!(first, digest(b"components", r#"{"a": 1, "b": 2}"#));

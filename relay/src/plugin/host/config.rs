@@ -12,8 +12,10 @@ pub struct PluginConfig {
     pub component: PathBuf,
     /// The plugin's own configuration.
     pub config: serde_json::Value,
-    /// What it may use.
+    /// How much it may use.
     pub limits: PluginLimits,
+    /// What a new build may use beyond the one that it replaces: permissions, interfaces, or `*`.
+    pub accept: Vec<String>,
 }
 
 /// What one plugin may use.

@@ -6,6 +6,7 @@ use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use super::load::Refusal;
 use super::v0_1;
+use crate::plugin::Permissions;
 
 /// The package that the contract's interfaces belong to.
 const PACKAGE: &str = "relay:plugin";
@@ -86,6 +87,21 @@ impl Contract {
     }
 }
 
+/// What `component` may use: every function that it imports.
+pub(super) fn permissions(engine: &Engine, component: &Component) -> Permissions {
+    let component = component.component_type();
+    let mut imports = Vec::new();
+    for (interface, item) in component.imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let functions = instance.exports(engine);
+        let functions = functions.filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)));
+        imports.extend(functions.map(|(function, _)| (interface.to_owned(), function.to_owned())));
+    }
+    Permissions::of_imports(
+        imports.iter().map(|(interface, function)| (interface.as_str(), function.as_str())),
+    )
+}
+
 fn unserved_function(engine: &Engine, interface: &ComponentInstance, served: &[&str]) -> Option<String> {
     interface
         .exports(engine)
@@ -138,6 +154,15 @@ fn not_served(name: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugin::PERMISSIONS;
+
+    #[test]
+    fn every_function_that_is_served_is_a_permission() {
+        let served =
+            v0_1::IMPORTS.iter().flat_map(|(name, functions)| functions.iter().map(move |it| (*name, *it)));
+        let all: Vec<String> = Permissions::of_imports(served).names().map(str::to_owned).collect();
+        assert_eq!(all, PERMISSIONS);
+    }
 
     #[test]
     fn a_patch_of_a_served_version_is_served_and_another_minor_is_not() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::plugin::{Fault, Generation, Identity, Plugin, PluginError, Record};
+use crate::plugin::{Fault, Generation, Identity, Permissions, Plugin, PluginError, Record};
 
 use super::config::PluginLimits;
 use super::engine::PluginEngine;
@@ -24,6 +24,8 @@ pub(super) struct Loaded {
     pub(super) engine: Arc<PluginEngine>,
     pub(super) linked: Linked,
     pub(super) identity: Arc<Identity>,
+    /// What it imports.
+    pub(super) permissions: Permissions,
     pub(super) limits: PluginLimits,
     /// Shared by all instances.
     pub(super) log: Arc<GuestLog>,
@@ -63,6 +65,10 @@ pub(super) struct LoadedGeneration(pub(super) Arc<Loaded>);
 impl Generation for LoadedGeneration {
     fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    fn permissions(&self) -> Permissions {
+        self.0.permissions.clone()
     }
 
     fn record(&self) -> Arc<Record> {

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::plugin::{Generation, Identity, PluginError};
+use crate::plugin::{Generation, Identity, Permissions, PluginError};
 
 use super::build::Build;
 use super::components::Components;
 use super::config::{HostConfig, PluginConfig, PluginLimits};
-use super::contract::{Contract, TYPES_DIFFER, does_not_fit};
+use super::contract::{self, Contract, TYPES_DIFFER, does_not_fit};
 use super::difference;
 use super::engine::PluginEngine;
 use super::fault;
@@ -98,10 +98,24 @@ impl PluginHost {
         config: &PluginConfig,
         build: &Build,
     ) -> Result<Arc<dyn Generation>, PluginError> {
-        match self.prepare(config, build) {
-            Ok(loaded) => Ok(Arc::new(LoadedGeneration(Arc::new(loaded)))),
-            Err(refusal) => Err(refusal.of(&config.name)),
-        }
+        self.load_if(config, build, |_| Ok(()))
+    }
+
+    /// [`PluginHost::load_build`] if `may` agrees to what the build may use, which is asked before any of its code runs.
+    ///
+    /// # Errors
+    /// Those of [`PluginHost::load_build`], and that of `may`.
+    pub fn load_if(
+        &self,
+        config: &PluginConfig,
+        build: &Build,
+        may: impl FnOnce(&Permissions) -> Result<(), PluginError>,
+    ) -> Result<Arc<dyn Generation>, PluginError> {
+        let told = |refusal: Refusal| refusal.of(&config.name);
+        let linked = self.link(config, build).map_err(told)?;
+        may(&linked.permissions)?;
+        let started = start(linked).map_err(told)?;
+        Ok(Arc::new(LoadedGeneration(Arc::new(started))))
     }
 
     /// Compiles `bytes`, refuses what this relay does not serve, and asks the plugin what it is. Nothing is
@@ -115,6 +129,7 @@ impl PluginHost {
             component: PathBuf::new(),
             config: serde_json::Value::Null,
             limits: PluginLimits::default(),
+            accept: Vec::new(),
         };
         let build = Build::new(bytes.to_vec(), &config.config);
         self.link(&config, &build).and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))
@@ -137,6 +152,7 @@ impl PluginHost {
         Ok(Loaded {
             engine: Arc::clone(&self.engine),
             linked,
+            permissions: contract::permissions(engine, &component),
             log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
             identity: Arc::new(identity),
             limits: config.limits.clone(),
@@ -146,15 +162,20 @@ impl PluginHost {
         })
     }
 
+    #[cfg(test)]
     pub(super) fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
-        let mut loaded = self.link(config, build)?;
-        let version = introduce(&loaded)?.version;
-        loaded.identity = Arc::new(Identity { version, ..(*loaded.identity).clone() });
-        loaded.log = Arc::new(GuestLog::new(Arc::clone(&loaded.identity), &config.limits));
-        // The path that lanes will take, once over a fresh instance: it must not depend on `describe`.
-        loaded.instance().map_err(not_configured)?;
-        Ok(loaded)
+        start(self.link(config, build)?)
     }
+}
+
+/// Has an instance describe itself and take its configuration.
+fn start(mut loaded: Loaded) -> Result<Loaded, Refusal> {
+    let version = introduce(&loaded)?.version;
+    loaded.identity = Arc::new(Identity { version, ..(*loaded.identity).clone() });
+    loaded.log = Arc::new(GuestLog::new(Arc::clone(&loaded.identity), &loaded.limits));
+    // The path that lanes will take, once over a fresh instance: it must not depend on `describe`.
+    loaded.instance().map_err(not_configured)?;
+    Ok(loaded)
 }
 
 /// Asks a first instance what it is, and shortens its words to what screens and dead letters keep.

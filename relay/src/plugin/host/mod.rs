@@ -34,7 +34,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use build::{Build, Digest};
+pub use build::{Build, Digest, NoDigest};
 pub use compiler::serve;
 pub use config::{COMPILE, CompileCacheConfig, HostConfig, PluginConfig, PluginLimits};
 pub use guest::Description;

@@ -42,6 +42,7 @@ pub(crate) fn config(component: impl AsRef<Path>) -> PluginConfig {
         component: PathBuf::from(component.as_ref()),
         config: json!({}),
         limits: PluginLimits::default(),
+        accept: Vec::new(),
     }
 }
 

@@ -3,6 +3,8 @@
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
+use crate::plugin::Permissions;
+
 /// One interface that a component uses or offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
@@ -33,6 +35,15 @@ pub(super) fn of(bytes: &[u8]) -> Result<Interfaces, String> {
     let exports = interfaces(&mut world.exports.iter());
     let contract = exports.iter().find_map(|it| contract(&it.name)).unwrap_or_default();
     Ok(Interfaces { contract, imports: interfaces(&mut world.imports.iter()), exports })
+}
+
+/// What `bytes` may use, from its types alone: nothing is compiled.
+pub(super) fn permissions(bytes: &[u8]) -> Result<Permissions, String> {
+    let imports = of(bytes)?.imports;
+    let functions = imports
+        .iter()
+        .flat_map(|it| it.functions.iter().map(|function| (it.name.as_str(), function.as_str())));
+    Ok(Permissions::of_imports(functions))
 }
 
 fn interface(resolve: &Resolve, key: &WorldKey, item: &WorldItem) -> Interface {

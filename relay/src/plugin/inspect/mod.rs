@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::plugin::host::Build;
-use crate::plugin::{PluginError, golden};
+use crate::plugin::{Permissions, PluginError, golden};
 
 pub use interfaces::Interface;
 pub use settings::{Setting, settings};
@@ -81,6 +81,16 @@ pub fn inspect(path: &Path) -> Result<Inspection, PluginError> {
     })
 }
 
+/// What the component at `path` may use, from its types alone: nothing of it is compiled or run.
+///
+/// # Errors
+/// Why it can't be told, in words.
+pub fn permissions(path: &Path) -> Result<Permissions, String> {
+    let build = Build::read(path, &serde_json::Value::Null);
+    let build = build.map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    interfaces::permissions(build.bytes()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +113,10 @@ mod tests {
         let transform = &found.exports[0];
         assert_eq!(transform.functions, ["describe", "configure", "transform"]);
         assert_eq!(found.digest.len(), 64);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.wasm");
+        std::fs::write(&file, obedient()).unwrap();
+        assert_eq!(permissions(&file).unwrap().to_string(), "clock.now, log.write");
     }
 
     #[test]

@@ -9,22 +9,29 @@
 //! at all, and a folder that is deleted and made again takes its watch along. So the files are also looked at
 //! every second, and only two equal readings, some time apart, count as a build.
 
+mod begin;
 mod candidate;
 mod folder;
+mod hand;
+mod judge;
 mod probation;
 mod reloader;
 mod stamp;
 mod start;
 mod status;
 mod task;
+mod turn;
 mod watched;
 
 #[cfg(test)]
+mod restart_tests;
+#[cfg(test)]
 mod tests;
 
-pub use reloader::Reloader;
+pub use reloader::{Reloader, Stopped};
 pub use start::watch;
 
 pub use crate::plugin::PluginErrors;
 pub use status::{PluginStatus, RefusedBuild, ReloadStatus};
 pub use task::ReloadTask;
+pub use turn::Turn;

@@ -40,3 +40,9 @@ pub struct RefusedBuild {
     /// When.
     pub at: SystemTime,
 }
+
+impl RefusedBuild {
+    pub(super) fn now(digest: Option<String>, error: Arc<PluginError>) -> Self {
+        Self { digest, error, at: SystemTime::now() }
+    }
+}

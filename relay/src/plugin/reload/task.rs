@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::plugin::host::{PluginConfig, PluginHost};
 
 use super::folder::Folders;
-use super::reloader::Reloader;
+use super::reloader::{Asked, Reloader};
 use super::status::ReloadStatus;
-use super::watched::Watched;
+use super::watched::{Looked, Watched};
 
 /// How often the files are looked at without a hint: only their metadata, so the cost is a system call each.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -30,8 +30,8 @@ pub struct ReloadTask {
     plugins: Vec<Watched>,
     cancel: CancellationToken,
     status: watch::Sender<ReloadStatus>,
-    asked_in: mpsc::UnboundedSender<Vec<PluginConfig>>,
-    asked: mpsc::UnboundedReceiver<Vec<PluginConfig>>,
+    asked_in: mpsc::UnboundedSender<Asked>,
+    asked: mpsc::UnboundedReceiver<Asked>,
     rehash_every: Duration,
     sees_events: bool,
 }
@@ -75,10 +75,14 @@ impl ReloadTask {
             let next = [due, probation].into_iter().flatten().fold(poll.min(rehash), Instant::min);
             let hinted = tokio::select! {
                 () = cancel.cancelled() => return,
-                Some(configs) = self.asked.recv() => {
-                    self.reconfigure(configs);
+                Some(asked) = self.asked.recv() => {
+                    // Loading by hand ends with the relay, as any other does.
+                    let all = tokio::select! {
+                        () = cancel.cancelled() => return,
+                        all = self.answer(asked) => all,
+                    };
                     folders = self.folders();
-                    true
+                    all
                 }
                 () = folders.hinted(), if due.is_none() => true,
                 () = sleep_until(next) => false,
@@ -98,9 +102,40 @@ impl ReloadTask {
         }
     }
 
+    /// Does what is asked for. Returns whether all files are to be looked at.
+    async fn answer(&mut self, asked: Asked) -> bool {
+        // Whoever asked may have gone.
+        match asked {
+            Asked::All(configs) => {
+                self.reconfigure(configs);
+                return true;
+            }
+            Asked::Reload { plugin, config, accept, answer } => {
+                let turn = match named(&mut self.plugins, &plugin) {
+                    Some(plugin) => Some(plugin.reload(&self.host, config, accept).await),
+                    None => None,
+                };
+                self.publish();
+                let _ = answer.send(turn);
+            }
+            Asked::RollBack { plugin, to, answer } => {
+                let turn = match named(&mut self.plugins, &plugin) {
+                    Some(plugin) => Some(plugin.roll_back_by_hand(&self.host, to.as_deref()).await),
+                    None => None,
+                };
+                self.publish();
+                let _ = answer.send(turn);
+            }
+            Asked::History { plugin, answer } => {
+                let _ = answer.send(named(&mut self.plugins, &plugin).map(|it| it.rows()));
+            }
+        }
+        false
+    }
+
     fn reconfigure(&mut self, configs: Vec<PluginConfig>) {
         for config in configs {
-            if let Some(plugin) = self.plugins.iter_mut().find(|it| it.name() == config.name) {
+            if let Some(plugin) = named(&mut self.plugins, &config.name) {
                 plugin.reconfigure(config);
             }
         }
@@ -122,7 +157,11 @@ impl ReloadTask {
             let moved = plugin.has_moved();
             let due = plugin.due().is_some_and(|due| due <= Instant::now());
             if all || moved || due {
-                changed |= plugin.look(&self.host).await;
+                changed |= match plugin.look(&self.host).await {
+                    Looked::Rests { forgot } => forgot,
+                    Looked::Waits => false,
+                    Looked::Judged(_) => true,
+                };
             }
         }
         if changed {
@@ -143,4 +182,8 @@ impl ReloadTask {
         let plugins = self.plugins.iter().map(|it| (it.name().to_owned(), it.status().clone())).collect();
         self.status.send_replace(ReloadStatus { plugins });
     }
+}
+
+fn named<'p>(plugins: &'p mut [Watched], name: &str) -> Option<&'p mut Watched> {
+    plugins.iter_mut().find(|it| it.name() == name)
 }

@@ -20,47 +20,66 @@ use crate::plugin::{Answer, LiveGeneration};
 /// Far above what any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Reloading {
-    live: BTreeMap<String, LiveGeneration>,
+pub(super) struct Reloading {
+    pub(super) live: BTreeMap<String, LiveGeneration>,
     status: watch::Receiver<ReloadStatus>,
-    reloader: Reloader,
+    pub(super) reloader: Reloader,
     cancel: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Reloading {
-    async fn start(plugins: &[(&str, &Path)]) -> Self {
+    pub(super) async fn start(plugins: &[(&str, &Path)]) -> Self {
+        Self::start_with(plugins, None).await
+    }
+
+    /// Keeps the histories of builds in `histories`.
+    pub(super) async fn start_with(plugins: &[(&str, &Path)], histories: Option<PathBuf>) -> Self {
         let configs = plugins.iter().map(|(name, path)| named(name, path)).collect();
         let cancel = CancellationToken::new();
         let host = Arc::new(PluginHost::new().unwrap());
-        let (live, task) = watch(host, configs, cancel.clone()).await.unwrap();
+        let (live, task) = watch(host, configs, histories, cancel.clone()).await.unwrap();
         let (status, reloader) = (task.status(), task.reloader());
         let mut tasks = JoinSet::new();
         tasks.spawn(task.run());
         Self { live, status, reloader, cancel, tasks }
     }
 
-    async fn until(&mut self, plugin: &str, holds: impl Fn(&PluginStatus) -> bool) -> PluginStatus {
+    /// Ends it, as the end of a relay does.
+    pub(super) async fn stop(mut self) {
+        self.cancel.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    pub(super) fn status(&self) -> PluginStatus {
+        self.status.borrow().plugins["a"].clone()
+    }
+
+    pub(super) async fn until(
+        &mut self,
+        plugin: &str,
+        holds: impl Fn(&PluginStatus) -> bool,
+    ) -> PluginStatus {
         let status = timeout(PATIENCE, self.status.wait_for(|it| holds(&it.plugins[plugin]))).await;
         status.expect("it happens in time").unwrap().plugins[plugin].clone()
     }
 
-    async fn until_version(&mut self, plugin: &str, version: &str) -> PluginStatus {
+    pub(super) async fn until_version(&mut self, plugin: &str, version: &str) -> PluginStatus {
         let status = self.until(plugin, |it| it.identity.version == version).await;
         assert_eq!(self.version(plugin), version);
         status
     }
 
-    fn version(&self, plugin: &str) -> String {
+    pub(super) fn version(&self, plugin: &str) -> String {
         self.live[plugin].borrow().identity().version.clone()
     }
 }
 
-fn named(name: &str, component: &Path) -> PluginConfig {
+pub(super) fn named(name: &str, component: &Path) -> PluginConfig {
     PluginConfig { name: name.to_owned(), ..config(component) }
 }
 
-fn folder_with_plugin() -> (TempDir, PathBuf) {
+pub(super) fn folder_with_plugin() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plugin.wasm");
     fs::write(&file, obedient()).unwrap();
@@ -178,7 +197,9 @@ async fn every_bad_plugin_is_named_at_the_start() {
     let picky = PluginConfig { config: json!("problem"), ..named("picky", &file) };
     let configs = vec![named("damaged", &damaged), named("good", &file), picky, named("missing", &missing)];
     let host = Arc::new(PluginHost::new().unwrap());
-    let Err(errors) = watch(host, configs, CancellationToken::new()).await else { panic!("they loaded") };
+    let Err(errors) = watch(host, configs, None, CancellationToken::new()).await else {
+        panic!("they loaded")
+    };
     let told: Vec<_> = errors.0.iter().map(|it| (it.plugin.as_str(), it.code)).collect();
     assert_eq!(told, [("damaged", "P101"), ("picky", "P107"), ("missing", "P100")]);
     assert_eq!(errors.to_string().lines().count(), 3);
@@ -195,7 +216,7 @@ async fn after_cancelling_the_last_build_stays() {
 }
 
 /// A build that traps on every event.
-fn trapping() -> Vec<u8> {
+pub(super) fn trapping() -> Vec<u8> {
     let discards = "(call $discard (local.get $verdict) (i32.const 100) (i32.const 4))\n";
     let text = OBEDIENT.replacen(discards, "(call $trap_as_asked)\n", 1).replace("0.9.1", "0.9.6");
     assert!(text.contains("(call $trap_as_asked)\n"));
@@ -203,7 +224,7 @@ fn trapping() -> Vec<u8> {
 }
 
 /// What a lane does with the build that is live: runs one event after the other.
-fn run(reloading: &Reloading, ids: &[&str]) -> Vec<Answer> {
+pub(super) fn run(reloading: &Reloading, ids: &[&str]) -> Vec<Answer> {
     let mut plugin = reloading.live["a"].borrow().instantiate().unwrap();
     let mut answers = Vec::new();
     ids.iter().for_each(|id| plugin.run("shop", &events(&[id]), &mut answers));
@@ -276,6 +297,31 @@ async fn another_configuration_is_taken_over_when_asked_for_and_a_bad_one_is_ref
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_may_use_more_is_refused_until_that_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plugin.wasm");
+    let import = "(import \"relay:plugin/clock@0.1.0\" \"now\" (func $now (result i64)))";
+    let narrow = OBEDIENT.replace(import, "(func $now (result i64) (i64.const 0))");
+    fs::write(&file, component(&narrow, WIT)).unwrap();
+    let mut reloading = Reloading::start(&[("a", &file)]).await;
+    fs::write(&file, obedient_version("0.9.2")).unwrap();
+    let error = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap().error;
+    assert_eq!(error.code, "P118");
+    assert!(error.what.ends_with(": + clock.now"), "{error}");
+    assert!(error.remedy.contains("accept = [\"clock.now\"] under [plugin.a]"), "{error}");
+    let accept = vec!["clock".to_owned()];
+    reloading.reloader.reload(vec![PluginConfig { accept, ..named("a", &file) }]);
+    reloading.until_version("a", "0.9.2").await;
+    // Fewer are always taken, and what was given up is new to the next build.
+    fs::write(&file, component(&narrow.replace("0.9.1", "0.9.3"), WIT)).unwrap();
+    reloading.until_version("a", "0.9.3").await;
+    reloading.reloader.reload(vec![named("a", &file)]);
+    fs::write(&file, obedient_version("0.9.4")).unwrap();
+    let error = reloading.until("a", |it| it.refused.is_some()).await.refused.unwrap().error;
+    assert_eq!(error.code, "P118");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_build_is_tried_again_when_asked_for() {
     let (_folder, file) = folder_with_plugin();
     let mut reloading = Reloading::start(&[("a", &file)]).await;
@@ -291,7 +337,7 @@ async fn a_change_that_neither_events_nor_metadata_show_is_found_by_reading() {
     let (_folder, file) = folder_with_plugin();
     let cancel = CancellationToken::new();
     let host = Arc::new(PluginHost::new().unwrap());
-    let (_live, task) = watch(host, vec![named("a", &file)], cancel.clone()).await.unwrap();
+    let (_live, task) = watch(host, vec![named("a", &file)], None, cancel.clone()).await.unwrap();
     let mut status = task.status();
     let mut tasks = JoinSet::new();
     tasks.spawn(task.blind(Duration::from_millis(30)).run());

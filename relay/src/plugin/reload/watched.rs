@@ -4,56 +4,71 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::plugin::host::{Build, PluginConfig, PluginHost};
+use crate::plugin::history::{Entry, History};
+use crate::plugin::host::{PluginConfig, PluginHost};
 use crate::plugin::{Generation, LiveGeneration, PluginError};
 
+use super::begin::{Beginning, begin};
 use super::candidate::{Candidate, Next, Reading};
+use super::judge::{judge, read};
 use super::probation::{LOOK_EVERY, Outcome, Probation};
 use super::stamp::FileStamp;
 use super::status::{PluginStatus, RefusedBuild};
+use super::turn::Turn;
 
 /// A plugin whose file is watched.
 pub(super) struct Watched {
-    config: Arc<PluginConfig>,
-    candidate: Candidate,
+    pub(super) config: Arc<PluginConfig>,
+    pub(super) candidate: Candidate,
     stamp: Option<FileStamp>,
     /// In tests of file systems whose metadata do not change.
     is_blind: bool,
-    live: watch::Sender<Arc<dyn Generation>>,
-    probation: Option<Probation>,
-    status: PluginStatus,
+    pub(super) live: watch::Sender<Arc<dyn Generation>>,
+    pub(super) probation: Option<Probation>,
+    pub(super) status: PluginStatus,
+    pub(super) history: History,
+}
+
+/// What a look at the file led to.
+pub(super) enum Looked {
+    /// There is nothing new; whether an earlier refusal was forgotten.
+    Rests { forgot: bool },
+    /// The file has to be read again.
+    Waits,
+    /// A build was there.
+    Judged(Turn),
 }
 
 impl Watched {
     /// Loads the plugin for the first time.
-    pub(super) async fn load(host: &Arc<PluginHost>, config: PluginConfig) -> Result<Self, PluginError> {
+    pub(super) async fn load(
+        host: &Arc<PluginHost>,
+        config: PluginConfig,
+        mut history: History,
+    ) -> Result<Self, PluginError> {
         let config = Arc::new(config);
         // Taken before the file is read: what changes meanwhile is then noticed.
         let stamp = FileStamp::of(&config.component);
-        let build = read(&config).await.map_err(|error| PluginError::unreadable(&config, &error))?;
-        let digest = build.digest();
-        let generation = load(host, &config, build).await?;
+        let Beginning { generation, digest, trusted, refused } = begin(host, &config, &mut history).await?;
+        let mut candidate = Candidate::running(digest);
+        let refused = refused.map(|(digest, error)| {
+            candidate.refuse(Reading::Found(digest));
+            RefusedBuild::now(Some(digest.to_string()), Arc::new(error))
+        });
+        let probation =
+            trusted.map(|(trusted, digest)| Probation::begin(trusted, digest, generation.record()));
         let status = PluginStatus {
             identity: generation.identity().clone(),
             since: SystemTime::now(),
             swaps: 0,
             rollbacks: 0,
-            on_probation: false,
-            refused: None,
+            on_probation: probation.is_some(),
+            refused,
         };
         let (live, _) = watch::channel(generation);
-        Ok(Self {
-            config,
-            candidate: Candidate::running(digest),
-            stamp,
-            is_blind: false,
-            live,
-            probation: None,
-            status,
-        })
+        Ok(Self { config, candidate, stamp, is_blind: false, live, probation, status, history })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -102,28 +117,35 @@ impl Watched {
         std::mem::replace(&mut self.stamp, stamp) != stamp
     }
 
-    /// Reads the file and swaps the plugin if a new build is there and stable. Returns whether the status
-    /// changed.
-    pub(super) async fn look(&mut self, host: &Arc<PluginHost>) -> bool {
-        let read = read(&self.config).await;
+    /// Reads the file and swaps the plugin if a new build is there and stable.
+    pub(super) async fn look(&mut self, host: &Arc<PluginHost>) -> Looked {
+        let config = Arc::clone(&self.config);
+        self.look_with(host, &config).await
+    }
+
+    /// [`Watched::look`] at what `config` names.
+    pub(super) async fn look_with(&mut self, host: &Arc<PluginHost>, config: &Arc<PluginConfig>) -> Looked {
+        let read = read(config).await;
         let reading = match &read {
             Ok(build) => Reading::Found(build.digest()),
             Err(error) => Reading::Unreadable(error.kind()),
         };
         match self.candidate.observe(reading, Instant::now()) {
-            Next::LookAt(_) => false,
-            Next::Rest => self.candidate.is_current(reading) && self.forget_refusal(),
+            Next::LookAt(_) => Looked::Waits,
+            Next::Rest => {
+                Looked::Rests { forgot: self.candidate.is_current(reading) && self.forget_refusal() }
+            }
             Next::Judge => {
                 let stable_since = Instant::now();
+                let running = self.live.borrow().clone();
                 let judged = match read {
-                    Ok(build) => load(host, &self.config, build).await,
-                    Err(error) => Err(PluginError::unreadable(&self.config, &error)),
+                    Ok(build) => judge(host, config, build, &*running, self.history.builds()).await,
+                    Err(error) => Err(PluginError::unreadable(config, &error)),
                 };
-                match judged {
-                    Ok(generation) => self.swap(reading, generation, stable_since),
+                Looked::Judged(match judged {
+                    Ok(judged) => self.swap(reading, judged, stable_since),
                     Err(error) => self.refuse(reading, error),
-                }
-                true
+                })
             }
         }
     }
@@ -143,6 +165,7 @@ impl Watched {
                 let digest = identity.short_digest();
                 tracing::info!(plugin = identity.name, digest, "the new build passed its probation");
                 self.status.on_probation = false;
+                self.history.add(&self.config.name, vec![Entry::trusted()]);
             }
             (Outcome::Open, probation) => {
                 self.probation = probation;
@@ -151,115 +174,5 @@ impl Watched {
             (_, None) => return false,
         }
         true
-    }
-
-    /// Puts the build that was trusted last back in its place, for all that comes and all that is parked.
-    fn roll_back(&mut self, probation: &Probation) {
-        let bad = std::mem::replace(&mut self.status.identity, probation.trusted.identity().clone());
-        let (tally, after, last) = probation.so_far();
-        let error = PluginError {
-            code: "P115",
-            plugin: self.config.name.clone(),
-            what: format!(
-                "build {} failed on {} of its first {} events and was rolled back after {after:.1?}; the last: {}",
-                bad.short_digest(),
-                tally.failed,
-                tally.asked,
-                last.unwrap_or_default()
-            ),
-            remedy: "correct the plugin, and put another build in its place".to_owned(),
-        };
-        let reading = self.candidate.current();
-        self.candidate.accept(probation.digest);
-        self.candidate.refuse(reading);
-        self.live.send_replace(Arc::clone(&probation.trusted));
-        let (from, to) = (bad.short_digest(), self.status.identity.short_digest());
-        tracing::error!(plugin = self.config.name, from, to, "plugin rolled back: {error}");
-        let now = SystemTime::now();
-        let refused = RefusedBuild { digest: Some(bad.digest), error: Arc::new(error), at: now };
-        self.status.since = now;
-        self.status.rollbacks += 1;
-        self.status.on_probation = false;
-        self.status.refused = Some(refused);
-    }
-
-    fn swap(&mut self, reading: Reading, generation: Arc<dyn Generation>, stable_since: Instant) {
-        let identity = generation.identity().clone();
-        let old = self.status.identity.short_digest().to_owned();
-        let (record, current) = (generation.record(), self.candidate.current());
-        if let Reading::Found(digest) = reading {
-            self.candidate.accept(digest);
-        }
-        let before = self.live.send_replace(generation);
-        // A build that was on probation itself is nothing to go back to.
-        let (trusted, digest) = match (self.probation.take(), current) {
-            (Some(probation), _) => (Arc::clone(&probation.trusted), Some(probation.digest)),
-            (None, Reading::Found(digest)) => (before, Some(digest)),
-            (None, Reading::Unreadable(_)) => (before, None),
-        };
-        self.probation = digest.map(|digest| Probation::begin(trusted, digest, record));
-        tracing::info!(
-            plugin = identity.name,
-            from = old,
-            to = identity.short_digest(),
-            version = identity.version,
-            took = ?stable_since.elapsed(),
-            "plugin swapped: batches that start from now on run the new build"
-        );
-        self.status = PluginStatus {
-            identity,
-            since: SystemTime::now(),
-            swaps: self.status.swaps + 1,
-            rollbacks: self.status.rollbacks,
-            on_probation: self.probation.is_some(),
-            refused: None,
-        };
-    }
-
-    fn refuse(&mut self, reading: Reading, error: PluginError) {
-        self.candidate.refuse(reading);
-        let digest = match reading {
-            Reading::Found(digest) => Some(digest.to_string()),
-            Reading::Unreadable(_) => None,
-        };
-        let running = self.status.identity.short_digest();
-        tracing::warn!(
-            plugin = self.config.name,
-            running,
-            refused = digest,
-            "a new build is refused and the old one goes on: {error}"
-        );
-        self.status.refused = Some(RefusedBuild { digest, error: Arc::new(error), at: SystemTime::now() });
-    }
-
-    fn forget_refusal(&mut self) -> bool {
-        self.candidate.forget_refusal();
-        self.status.refused.take().is_some()
-    }
-}
-
-async fn read(config: &Arc<PluginConfig>) -> std::io::Result<Build> {
-    let config = Arc::clone(config);
-    spawn_blocking(move || Build::read(&config.component, &config.config))
-        .await
-        .map_err(std::io::Error::other)?
-}
-
-/// Compiles, links and configures `build` on a blocking thread.
-async fn load(
-    host: &Arc<PluginHost>,
-    config: &Arc<PluginConfig>,
-    build: Build,
-) -> Result<Arc<dyn Generation>, PluginError> {
-    let (host, own) = (Arc::clone(host), Arc::clone(config));
-    match spawn_blocking(move || host.load_build(&own, &build)).await {
-        Ok(loaded) => loaded,
-        Err(ended) => Err(PluginError {
-            code: "P111",
-            plugin: config.name.clone(),
-            what: format!("loading it ended early: {ended}"),
-            remedy: "unless the relay is stopping this is a bug of the relay: report it with the component"
-                .to_owned(),
-        }),
     }
 }
