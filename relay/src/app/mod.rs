@@ -1,5 +1,6 @@
 //! Wires the parts, owns all tasks, drains.
 
+mod backlog;
 mod budget;
 mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
@@ -20,6 +21,7 @@ mod signals;
 mod stores;
 mod trace;
 
+pub use backlog::backlogs;
 pub use budget::MemoryBudget;
 pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]

@@ -1,5 +1,7 @@
 //! `relay status`
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use relay_engine::event::Shard;
 use serde_json::json;
@@ -8,7 +10,9 @@ use super::config_file::ConfigFile;
 use super::stores::Stores;
 use super::table::{Align, columns, grouped};
 use super::{Exit, Failure, block_on, time};
+use crate::app;
 use crate::config::Config;
+use crate::source::Backlog;
 use crate::store::{LaneId, LaneSummary};
 
 /// Shows each lane: who owns it, how far it is, what is parked and dead.
@@ -24,10 +28,20 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let config = arguments.file.load()?;
-    let lanes = block_on(async { Stores::open(&config).await?.lanes().await })?;
-    let text =
-        if arguments.json { json_screen(&lanes) } else { screen(&lanes, &configured(&config), time::now()) };
+    let (lanes, behind, away) = block_on(async {
+        let lanes = Stores::open(&config).await?.lanes().await?;
+        let (behind, away) = app::backlogs(&config, &lanes).await;
+        Ok((lanes, behind, away))
+    })?;
+    let text = if arguments.json {
+        json_screen(&lanes, &behind)
+    } else {
+        screen(&lanes, &behind, &configured(&config), time::now())
+    };
     print!("{text}");
+    for (source, error) in away {
+        eprintln!("how far the lanes of {source} are behind is not known: {error}");
+    }
     Ok(Exit::Done)
 }
 
@@ -44,11 +58,17 @@ fn configured(config: &Config) -> Vec<LaneId> {
 }
 
 /// One line per lane; `configured` lanes without a row are shown as never run.
-pub(super) fn screen(lanes: &[LaneSummary], configured: &[LaneId], now: u64) -> String {
+pub(super) fn screen(
+    lanes: &[LaneSummary],
+    behind: &BTreeMap<LaneId, Backlog>,
+    configured: &[LaneId],
+    now: u64,
+) -> String {
     let titles = [
         ("lane", Align::Left),
         ("owner", Align::Left),
         ("plugins", Align::Left),
+        ("behind", Align::Right),
         ("delivered", Align::Right),
         ("discarded", Align::Right),
         ("parked", Align::Right),
@@ -57,7 +77,7 @@ pub(super) fn screen(lanes: &[LaneSummary], configured: &[LaneId], now: u64) -> 
         ("state", Align::Left),
     ];
     let mut rows: Vec<(LaneId, Vec<String>)> =
-        lanes.iter().map(|it| (it.lane.clone(), row(it, now))).collect();
+        lanes.iter().map(|it| (it.lane.clone(), row(it, behind.get(&it.lane), now))).collect();
     for lane in configured.iter().filter(|lane| lanes.iter().all(|it| it.lane != **lane)) {
         let nothing = || "–".to_owned();
         let mut row = vec![lane.to_string()];
@@ -72,12 +92,13 @@ pub(super) fn screen(lanes: &[LaneSummary], configured: &[LaneId], now: u64) -> 
     columns(&titles, &rows) + next
 }
 
-fn row(lane: &LaneSummary, now: u64) -> Vec<String> {
+fn row(lane: &LaneSummary, behind: Option<&Backlog>, now: u64) -> Vec<String> {
     let plugins: Vec<&str> = lane.generation.iter().map(|it| it.get(..6).unwrap_or(it)).collect();
     vec![
         lane.lane.to_string(),
         if lane.leased { format!("{} #{}", lane.owner, lane.term) } else { "nobody".to_owned() },
         if plugins.is_empty() { "none".to_owned() } else { plugins.join(" → ") },
+        behind.map_or_else(|| "–".to_owned(), |behind| waiting(behind, now)),
         grouped(lane.delivered),
         grouped(lane.discarded),
         grouped(lane.parked),
@@ -87,8 +108,15 @@ fn row(lane: &LaneSummary, now: u64) -> Vec<String> {
     ]
 }
 
+/// How many events wait, and for how long the oldest has.
+fn waiting(behind: &Backlog, now: u64) -> String {
+    let more = if behind.events == Backlog::MOST { "+" } else { "" };
+    let age = behind.oldest.filter(|_| behind.events > 0).map(|at| format!(" ({})", time::since(at, now)));
+    format!("{}{more}{}", grouped(behind.events), age.unwrap_or_default())
+}
+
 /// Every lane that has a row, with all that is known of it.
-pub(super) fn json_screen(lanes: &[LaneSummary]) -> String {
+pub(super) fn json_screen(lanes: &[LaneSummary], behind: &BTreeMap<LaneId, Backlog>) -> String {
     let each = |lane: &LaneSummary| {
         json!({
             "pipeline": lane.lane.pipeline,
@@ -100,6 +128,11 @@ pub(super) fn json_screen(lanes: &[LaneSummary]) -> String {
             "state": lane.state,
             "position": lane.position.as_ref().map(ToString::to_string),
             "plugins": lane.generation,
+            "behind": behind.get(&lane.lane).map(|it| json!({
+                "events": it.events,
+                "or_more": it.events == Backlog::MOST,
+                "oldest": it.oldest.map(time::full),
+            })),
             "delivered": lane.delivered,
             "discarded": lane.discarded,
             "parked": lane.parked,

@@ -2,10 +2,12 @@
 
 use clap::CommandFactory as _;
 use relay_engine::event::Position;
+use std::collections::BTreeMap;
 
 use super::style::Style;
 use super::{Arguments, Exit, Failure, check, diagnostics, explain, status};
 use crate::config;
+use crate::source::Backlog;
 use crate::store::{LaneId, LaneSummary, StoreError};
 
 /// The configuration of the product's front page, with the two mistakes of its `relay check` screen.
@@ -53,6 +55,12 @@ fn lane(pipeline: &str, sink: &str) -> LaneId {
 
 /// 2026-11-21T09:20:00Z
 const NOW: u64 = 1_795_252_800_000_000;
+
+fn behind() -> BTreeMap<LaneId, Backlog> {
+    let waiting = Backlog { events: Backlog::MOST, oldest: Some(NOW - 61_000_000) };
+    let nothing = Backlog { events: 0, oldest: None };
+    BTreeMap::from([(lane("orders", "billing"), waiting), (lane("orders", "events"), nothing)])
+}
 
 fn lanes() -> Vec<LaneSummary> {
     let events = LaneSummary {
@@ -138,8 +146,8 @@ fn wrong_flags_are_named_without_a_line() {
 #[test]
 fn status_shows_each_lane_and_those_that_never_ran() {
     let configured = [lane("orders", "events"), lane("orders", "tell")];
-    insta::assert_snapshot!("status", status::screen(&lanes(), &configured, NOW));
-    insta::assert_snapshot!("status_json", status::json_screen(&lanes()));
+    insta::assert_snapshot!("status", status::screen(&lanes(), &behind(), &configured, NOW));
+    insta::assert_snapshot!("status_json", status::json_screen(&lanes(), &behind()));
 }
 
 #[test]

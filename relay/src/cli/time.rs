@@ -21,14 +21,19 @@ pub(super) fn full(at: u64) -> String {
     written(at, "%Y-%m-%dT%H:%M:%S.%6fZ")
 }
 
-/// How long ago, in its largest unit.
+/// How long ago.
 pub(super) fn ago(at: u64, now: u64) -> String {
+    since(at, now) + " ago"
+}
+
+/// The time from `at` until now, in its largest unit.
+pub(super) fn since(at: u64, now: u64) -> String {
     let seconds = now.saturating_sub(at) / 1_000_000;
     match seconds {
-        0..=119 => format!("{seconds} s ago"),
-        120..=7199 => format!("{} min ago", seconds / 60),
-        7200..=172_799 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} d ago", seconds / 86_400),
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 

@@ -88,6 +88,21 @@ pub enum Standing {
     Unknown(String),
 }
 
+/// What is committed behind a position, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Events, counted up to [`Backlog::MOST`].
+    pub events: u64,
+    /// The oldest event's own time, microseconds since the Unix epoch; `None` where there is none, or the outbox keeps
+    /// no times.
+    pub oldest: Option<u64>,
+}
+
+impl Backlog {
+    /// Where counting ends, so that it costs little however long a lane was away.
+    pub const MOST: u64 = 10_000;
+}
+
 /// [`ReadBatch::position_after`] for who keeps the parts of a batch apart: behind the event with `sequence`, which
 /// may be the last.
 pub(crate) fn position_between(sequence: Option<u64>, last: bool, within: &str, end: &Position) -> Position {

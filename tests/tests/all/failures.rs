@@ -157,6 +157,14 @@ async fn a_sink_that_is_away_costs_no_attempt_and_holds_up_only_itself() {
     shop.wait_for_others(&journal, &mut relay, LIMIT).await;
     relay.wait_for_log("no attempt is spent", 1, LIMIT).await.unwrap();
     assert_eq!(shop.receiver.count(), 0);
+    let status: Value = serde_json::from_str(&relay.ask(&["status", "--json"]).await.unwrap()).unwrap();
+    let behind = |sink| {
+        let lane = status.as_array().unwrap().iter().find(|it| it["sink"] == sink).unwrap();
+        lane["behind"]["events"].as_u64()
+    };
+    let committed = Some(journal.committed() as u64);
+    assert_eq!(behind("billing"), committed, "{status}");
+    assert!(behind("events") < committed, "{status}");
 
     shop.receiver.restart().unwrap();
     shop.wait_for_all(&journal, &mut relay, LIMIT).await;

@@ -38,8 +38,8 @@ impl Outbox {
         self.folder.path().join("shop.db")
     }
 
-    fn source(&self) -> SqliteSource {
-        SqliteSource::new(SqliteSourceConfig {
+    fn config(&self) -> SqliteSourceConfig {
+        SqliteSourceConfig {
             name: "shop".to_owned(),
             path: self.path(),
             table: "outbox".to_owned(),
@@ -47,7 +47,11 @@ impl Outbox {
             max_payload: MAX_PAYLOAD,
             poll_busy: Duration::from_micros(1_500),
             poll_idle: Duration::from_millis(50),
-        })
+        }
+    }
+
+    fn source(&self) -> SqliteSource {
+        SqliteSource::new(self.config())
     }
 
     async fn open(&self, start: Start) -> SqliteSource {
@@ -131,6 +135,18 @@ async fn a_payload_over_the_limit_is_measured_and_not_read() {
         [(Some(MAX_PAYLOAD), None), (None, Some(most + 2)), (None, Some(3 << 20)), (None, None)],
         "a tombstone withholds nothing"
     );
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_position_is_counted() {
+    let mut outbox = Outbox::create().await;
+    outbox.insert(&["1", "2", "3"]).await;
+    let batch = outbox.open(Start::Beginning).await.next_batch(WIDE).await.unwrap();
+    let positions =
+        [batch.position_after(0), batch.end.clone(), Position { base: "7301".to_owned(), after: 1 }];
+    let counted = relay::source::sqlite::backlogs(&outbox.config(), &positions).await.unwrap();
+    assert_eq!(counted.iter().map(|it| it.map(|it| it.events)).collect::<Vec<_>>(), [Some(2), Some(0), None]);
+    assert!(counted[0].unwrap().oldest.is_some());
 }
 
 #[tokio::test]

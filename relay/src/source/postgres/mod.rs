@@ -1,5 +1,6 @@
 //! Postgres by polling with a snapshot cursor: `docs/sources.md` says how it works and why.
 
+mod backlog;
 mod config;
 mod ddl;
 mod failure;
@@ -17,6 +18,7 @@ mod session;
 mod snapshot;
 mod source;
 
+pub use backlog::backlogs;
 pub use config::PostgresSourceConfig;
 pub use ddl::{ddl, grants};
 pub use find::find;

@@ -9,13 +9,16 @@ use std::time::Duration;
 use relay_engine::event::Shard;
 
 use super::PostgresSourceConfig;
+use super::place::Place;
 use super::rows::PayloadType;
 use super::snapshot::{Snapshot, list};
+use crate::source::Backlog;
 
 const PROBE: &str = include_str!("probe.sql");
 const FRESH: &str = include_str!("fresh.sql");
 const LATE: &str = include_str!("late.sql");
 const PAGE: &str = include_str!("page.sql");
+const BACKLOG: &str = include_str!("backlog.sql");
 const BOUNDS: &str = include_str!("bounds.sql");
 
 /// What the rows of one statement of a script are.
@@ -106,6 +109,8 @@ pub(super) struct Statements {
     table: String,
     sequence: String,
     columns: String,
+    /// The time of an event as text, or NULL.
+    time: String,
     /// What divides keys into shards.
     key_hash: String,
     /// What a row has to meet beside being new.
@@ -142,6 +147,10 @@ impl Statements {
             table: format!("{}.{}", identifier(&config.schema), identifier(&config.table)),
             sequence: identifier(&columns.sequence),
             columns: selected.join(", "),
+            time: columns
+                .occurred_at
+                .as_ref()
+                .map_or_else(|| "NULL::text".to_owned(), |name| format!("{}::text", identifier(name))),
             key_hash: key_hash(&identifier(&columns.aggregate_id)),
             mine: of_shard(&identifier(&columns.aggregate_id), config.shard),
             timeout: config.statement_timeout,
@@ -208,6 +217,22 @@ impl Statements {
     /// The first row that `condition` takes, with its transaction and how many rows it takes.
     pub(super) fn find(&self, condition: &str) -> String {
         self.fill(include_str!("find.sql")).replace("{condition}", condition)
+    }
+
+    /// Counts what is committed beyond `place`, of which everything up to the sequence `after` of its target is passed.
+    pub(super) fn backlog(&self, place: &Place, after: u64) -> String {
+        let Place { cursor, target, .. } = place;
+        let rest = target.as_ref().map_or_else(String::new, |target| {
+            let seen =
+                format!("txid < {} AND txid <> ALL ('{{{}}}'::bigint[])", target.xmax, list(&target.running));
+            format!(" AND NOT ({seen} AND {} <= {after})", self.sequence)
+        });
+        self.fill(BACKLOG)
+            .replace("{time}", &self.time)
+            .replace("{xmax}", &cursor.xmax.to_string())
+            .replace("{running}", &list(&cursor.running))
+            .replace("{rest}", &rest)
+            .replace("{limit}", &Backlog::MOST.to_string())
     }
 
     fn fill(&self, template: &str) -> String {

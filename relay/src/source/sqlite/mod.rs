@@ -1,5 +1,6 @@
 //! SQLite by polling: one writer at a time, so the order of an AUTOINCREMENT key is the order of commits.
 
+mod backlog;
 mod config;
 mod ddl;
 mod failure;
@@ -9,6 +10,7 @@ mod newest;
 mod rows;
 mod source;
 
+pub use backlog::backlogs;
 pub use config::SqliteSourceConfig;
 pub use ddl::ddl;
 pub use find::find;

@@ -93,7 +93,7 @@ const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 const FIRST_MICROSECONDS: i64 = 100_000_000_000_000;
 
 /// A column of text affinity keeps numbers as text, so the text tells, not the type.
-fn microseconds(row: &SqliteRow, column: usize) -> Result<Option<u64>, SourceError> {
+pub(super) fn microseconds(row: &SqliteRow, column: usize) -> Result<Option<u64>, SourceError> {
     let Some(written) = text(row, column)? else { return Ok(None) };
     let Ok(number) = written.parse::<i64>() else { return Ok(parse_microseconds(written)) };
     let factor = match number {

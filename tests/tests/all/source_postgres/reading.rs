@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::select_all;
-use relay::source::{BatchLimit, Source, Start};
-use relay_engine::event::{OwnedEvent, Shard};
+use relay::source::{Backlog, BatchLimit, Source, Start};
+use relay_engine::event::{OwnedEvent, Position, Shard};
 
 use super::fixture::{Outbox, PATIENCE, WIDE, ask, execute, insert, next, read};
 
@@ -133,6 +133,40 @@ async fn a_position_between_two_events_of_a_batch_is_a_place_to_go_on() {
         let expected: Vec<String> = (done + 1..=5).map(|number| number.to_string()).collect();
         assert_eq!(payloads, expected);
     }
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_position_is_counted_with_late_rows_and_within_a_page() {
+    let mut outbox = Outbox::create().await;
+    let mut late = outbox.connect().await;
+    execute(&mut late, "BEGIN").await;
+    insert(&mut late, "late", "1").await;
+    outbox.insert("a", &["2", "3", "4", "5"]).await;
+    let mut source = outbox.open(Start::Beginning).await;
+    let narrow = BatchLimit { events: 3, ..WIDE };
+    let waiting = async |position: Position| {
+        let config = outbox.config();
+        let counted = relay::source::postgres::backlogs(&config, &[(Shard::WHOLE, position)]).await.unwrap();
+        counted[0].unwrap()
+    };
+    let first = next(&mut source, narrow).await;
+    assert_eq!(first.events.len(), 3);
+    assert_eq!(waiting(first.position_after(0)).await.events, 3);
+    assert_eq!(waiting(first.end.clone()).await.events, 1, "within the page");
+    let last = next(&mut source, narrow).await;
+    assert_eq!(
+        (last.events.len(), waiting(last.end.clone()).await),
+        (1, Backlog { events: 0, oldest: None })
+    );
+    execute(&mut late, "COMMIT").await;
+    let counted = waiting(last.end.clone()).await;
+    assert_eq!(counted.events, 1, "a row that committed late waits, though its sequence is lower");
+    assert!(counted.oldest.is_some());
+
+    let elsewhere =
+        Position { base: last.end.base.replacen(|it: char| it.is_ascii_digit(), "9", 1), ..last.end };
+    let asked = [(Shard::WHOLE, elsewhere)];
+    assert_eq!(relay::source::postgres::backlogs(&outbox.config(), &asked).await.unwrap(), [None]);
 }
 
 #[tokio::test]
