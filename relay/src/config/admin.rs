@@ -15,10 +15,20 @@ pub(super) fn read(root: &Section<'_>) -> AdminConfig {
         return AdminConfig { listen: Some(LISTEN), tap: false };
     };
     let listen = section.text("listen");
+    let tap_entry = section.entry("tap");
     let tap = section.flag("tap", false);
     section.finish();
     let Some(text) = listen else { return AdminConfig { listen: Some(LISTEN), tap } };
     if text.value == "off" {
+        if let Some(entry) = tap_entry.filter(|_| tap) {
+            let message = "\"tap\" goes through the admin server, and \"listen\" turns it off".to_owned();
+            root.document.error(
+                codes::CONFLICT,
+                &entry.spot,
+                message,
+                "give it an address, or leave \"tap\" out",
+            );
+        }
         return AdminConfig { listen: None, tap };
     }
     let listen = text.value.parse().ok();

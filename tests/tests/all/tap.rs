@@ -176,7 +176,7 @@ async fn nobody_watches_a_relay_whose_operator_did_not_allow_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn how_a_tap_ends_says_why() {
-    let mut tapped = Tapped::start("tap = true").await;
+    let mut tapped = Tapped::start_with("", &["--tap"]).await;
     let address = format!("127.0.0.1:{}", tapped.port);
     let (code, said) = run(&["tap", "--admin", &address, "--redact", "customer.email"]).await;
     assert_eq!(code, Some(2), "{said}");

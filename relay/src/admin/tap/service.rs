@@ -89,6 +89,10 @@ fn is_local(peer: IpAddr, headers: &HeaderMap) -> Result<(), &'static str> {
     if !peer.to_canonical().is_loopback() || PASSED_ON.iter().any(|it| headers.contains_key(*it)) {
         return Err("only clients on the relay's own machine may watch: run relay tap there");
     }
+    // Browsers send one with every such request.
+    if headers.contains_key(header::ORIGIN) {
+        return Err("web pages may not watch");
+    }
     let host = headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |it| it.0);
     let name = name.trim_start_matches('[').trim_end_matches(']');
@@ -207,5 +211,8 @@ mod tests {
         let mut passed_on = host("localhost");
         passed_on.insert("x-forwarded-for", "10.0.0.7".parse().unwrap());
         assert!(is_local(local, &passed_on).is_err());
+        let mut of_a_page = host("localhost");
+        of_a_page.insert(header::ORIGIN, "http://localhost:3000".parse().unwrap());
+        assert!(is_local(local, &of_a_page).is_err());
     }
 }
