@@ -60,6 +60,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.log.start()?;
     let mut config = load(&arguments)?;
+    if arguments.tap && config.admin.listen.is_none() {
+        let what = "--tap goes through the admin server, and the configuration turns it off".to_owned();
+        return Err(Failure::usage(what, "give [admin] listen an address, or leave --tap out"));
+    }
     config.admin.tap |= arguments.tap;
     let file = arguments.outbox.is_none().then(|| arguments.file.config.clone());
     let options = RunOptions {

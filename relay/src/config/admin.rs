@@ -14,11 +14,21 @@ pub(super) fn read(root: &Section<'_>) -> AdminConfig {
     let Some(section) = root.section("admin") else { return standard };
     let listen = section.text("listen");
     // Payloads leave the relay for its sinks alone unless an operator says otherwise.
+    let tap_entry = section.entry("tap");
     let tap = section.flag("tap", standard.tap);
     let control = section.flag("control", standard.control);
     section.finish();
     let Some(text) = listen else { return AdminConfig { tap, control, ..standard } };
     if text.value == "off" {
+        if let Some(entry) = tap_entry.filter(|_| tap) {
+            let message = "\"tap\" goes through the admin server, and \"listen\" turns it off".to_owned();
+            root.document.error(
+                codes::CONFLICT,
+                &entry.spot,
+                message,
+                "give it an address, or leave \"tap\" out",
+            );
+        }
         return AdminConfig { listen: None, tap, control };
     }
     let listen = text.value.parse().ok();

@@ -86,6 +86,11 @@ impl Chain {
         self.stages.iter().map(|it| format!("{} {}", it.identity.name, it.identity.short_digest())).collect()
     }
 
+    /// How many plugins there are.
+    pub(super) fn plugins(&self) -> usize {
+        self.stages.len()
+    }
+
     /// Completes when a plugin has a newer generation; never when there is none to come.
     pub(super) async fn changed(&mut self) {
         let changes = self.stages.iter_mut().map(|stage| Box::pin(stage.live.changed()));

@@ -388,14 +388,10 @@ impl<'p> Session<'p> {
     }
 
     fn run_chain(&mut self, events: &EventBatch) -> Vec<Rendered> {
-        let watch = self.tap.watch();
-        if let Some(watch) = &watch {
-            watch.read(events);
-        }
-        let rendered = self.parts.chain.run_watched(events, watch.as_ref());
-        if let Some(watch) = &watch {
-            watch.not_sent(events, &rendered);
-        }
+        let chain = &mut self.parts.chain;
+        let watch = self.tap.read(events, chain.plugins());
+        let rendered = chain.run_watched(events, watch);
+        self.tap.rendered(events, &rendered);
         rendered
     }
 

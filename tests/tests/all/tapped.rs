@@ -29,6 +29,11 @@ pub(crate) struct Tapped {
 impl Tapped {
     /// A relay with an empty outbox and these further lines in `[admin]`.
     pub(crate) async fn start(admin: &str) -> Self {
+        Self::start_with(admin, &[]).await
+    }
+
+    /// The same, with further flags for `relay run`.
+    pub(crate) async fn start_with(admin: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("shop.db");
         SqliteWriter::create(&file).await.unwrap().finish().await.unwrap();
@@ -71,7 +76,7 @@ listen = "127.0.0.1:{port}"
             redact = component("redact").await.unwrap().display(),
             router = component("router").await.unwrap().display(),
         );
-        let relay = Relay::start(&settings).await.unwrap();
+        let relay = Relay::start_with(&settings, flags).await.unwrap();
         relay.wait_for_log("reading", 1, LIMIT).await.unwrap();
         Self { receiver, relay, port, file, _folder: folder }
     }

@@ -47,6 +47,7 @@ fn a_wrong_value_is_found_where_it_stands() {
         ("route = { out = \"{\" }", "C018", 17, "pipeline.orders.route.out"),
         ("route = { other = \"x\" }", "C024", 11, "pipeline.orders.route.other"),
         ("plugins = [\"redact\"]", "C022", 12, "pipeline.orders.plugins[0]"),
+        ("[admin]\ntap = 1", "C005", 7, "admin.tap"),
         ("on_dead = \"block\"\non_dead = \"block\"", "C002", 1, ""),
         ("on_dead = block", "C002", 11, ""),
     ];
@@ -55,6 +56,12 @@ fn a_wrong_value_is_found_where_it_stands() {
         let number = if line.contains('\n') { 11 } else { 10 };
         assert_one(&text, code, number, column, path);
     }
+}
+
+#[test]
+fn a_tap_without_the_server_it_goes_through_is_refused() {
+    let text = with("[admin]\nlisten = \"off\"\ntap = true");
+    assert_one(&text, "C019", 12, 7, "admin.tap");
 }
 
 #[test]

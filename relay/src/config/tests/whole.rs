@@ -53,7 +53,7 @@ storm   = { percent = 80, last = 64 }
 held    = { parked = 5000, dead = 10, dead_bytes = "2 MiB" }
 
 [admin]
-listen  = "off"
+listen  = "127.0.0.1:9000"
 tap     = true
 control = false
 "#;
@@ -107,7 +107,8 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(pipeline.storm, Some(StormConfig { percent: 80, last: 64 }));
     let held = HeldConfig { parked: 5_000, parked_bytes: 1 << 30, dead: 10, dead_bytes: 2 << 20 };
     assert_eq!(pipeline.held, held);
-    assert_eq!(config.admin, AdminConfig { listen: None, tap: true, control: false });
+    let listen = Some("127.0.0.1:9000".parse().unwrap());
+    assert_eq!(config.admin, AdminConfig { listen, tap: true, control: false });
     assert!(config.warnings.is_empty());
 }
 
@@ -137,6 +138,8 @@ fn what_is_left_out_has_the_documented_default() {
         let pipeline = &config.pipelines["orders"];
         assert_eq!((pipeline.on_dead, pipeline.storm), (policy, None));
     }
+    let off = read(&with("[admin]\nlisten = \"off\"")).unwrap();
+    assert_eq!(off.admin, AdminConfig { listen: None, tap: false, control: true });
     assert_eq!(pipeline.settle_interval, Duration::from_millis(100));
     assert_eq!(pipeline.grace, Duration::from_secs(20));
     let listen = Some("127.0.0.1:9464".parse().unwrap());

@@ -59,6 +59,14 @@ impl Filter {
         self.takes_kind(Kind::Plugin) && allows(&self.plugins, name)
     }
 
+    /// Records that one event makes on its way through so many plugins to an answer: where it does not fail, and has one
+    /// message.
+    pub(super) fn records_of_event(&self, plugins: usize) -> usize {
+        let once =
+            [Kind::Read, Kind::Sent, Kind::Answer].into_iter().filter(|it| self.takes_kind(*it)).count();
+        once + if self.takes_kind(Kind::Plugin) { plugins } else { 0 }
+    }
+
     /// Whether it is about this event, as it was read from the outbox.
     pub(super) fn takes_event(&self, event: Event<'_>) -> bool {
         allows(&self.keys, event.aggregate_id())

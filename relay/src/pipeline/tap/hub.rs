@@ -106,9 +106,8 @@ impl Viewer {
     /// Shows what `seen` makes, where there is room for it; otherwise counts it. Never waits. `seen` is told whether
     /// it is to bring its whole event.
     pub(super) fn show(&self, seen: impl FnOnce(bool) -> Seen) {
-        if self.queued_bytes.load(Ordering::Relaxed) >= QUEUE_BYTES || self.queue.capacity() == 0 {
-            self.missed.fetch_add(1, Ordering::Relaxed);
-            return;
+        if self.room() == 0 {
+            return self.miss();
         }
         let seen = seen(self.whole_events);
         let size = seen.size();
@@ -116,8 +115,19 @@ impl Viewer {
         self.queued_bytes.fetch_add(size, Ordering::Relaxed);
         if self.queue.try_send(seen).is_err() {
             self.queued_bytes.fetch_sub(size, Ordering::Relaxed);
-            self.missed.fetch_add(1, Ordering::Relaxed);
+            self.miss();
         }
+    }
+
+    /// How many more records there is room for.
+    pub(super) fn room(&self) -> usize {
+        let full = self.queued_bytes.load(Ordering::Relaxed) >= QUEUE_BYTES;
+        if full { 0 } else { self.queue.capacity() }
+    }
+
+    /// Counts something that is not shown.
+    pub(super) fn miss(&self) {
+        self.missed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
