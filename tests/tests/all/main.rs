@@ -23,6 +23,7 @@ mod reload;
 mod reload_by_hand;
 mod reload_campaign;
 mod reload_gates;
+mod reload_shadow;
 mod shop;
 mod sink_driver;
 mod sink_http;
