@@ -11,6 +11,7 @@ pub mod config;
 pub mod explain;
 pub mod pipeline;
 pub mod plugin;
+pub mod redaction;
 pub mod sink;
 pub mod source;
 pub mod store;

@@ -77,7 +77,7 @@ fn nested(fields: Vec<(&'static str, Value)>, sections: bool) -> Item {
     if sections { Item::Table(Table::from_iter(table)) } else { value(table) }
 }
 
-fn number(number: u64) -> Value {
+pub(crate) fn number(number: u64) -> Value {
     i64::try_from(number).unwrap_or(i64::MAX).into()
 }
 
@@ -121,7 +121,7 @@ fn content(content: &Content) -> Option<Value> {
     }
 }
 
-fn headers(all: &[(String, Vec<u8>)]) -> InlineTable {
+pub(crate) fn headers(all: &[(String, Vec<u8>)]) -> InlineTable {
     let mut table = InlineTable::new();
     for (name, _) in all {
         let values = all.iter().filter(|(own, _)| own == name).map(|(_, it)| bytes::write(Some(it)));

@@ -57,6 +57,43 @@ impl KeyId {
     }
 }
 
+/// One of the equal parts that the keys of a lane are divided into. Every event of a key is in the same part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shard {
+    /// Counts from 0.
+    pub index: u32,
+    /// How many parts there are.
+    pub of: u32,
+}
+
+impl Shard {
+    /// All keys.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// Its index, as databases take it.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        i64::from(self.index)
+    }
+
+    /// The number of parts, as databases take it.
+    #[must_use]
+    pub fn all(self) -> i64 {
+        i64::from(self.of)
+    }
+}
+
+/// As people count: from 1.
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index + 1, self.of)
+    }
+}
+
+/// The attribute under which a source notes the size of a payload that it did not read: it is kept wherever the event
+/// is.
+pub const WITHHELD: &str = "relay-withheld-bytes";
+
 /// What a source hands over for one event; [`EventBatch::push`] copies it into the batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EventFields<'a> {
@@ -286,6 +323,16 @@ impl<'a> Event<'a> {
         self.batch.headers[range]
             .iter()
             .map(|(name, value)| (name.text(&self.batch.text), value.bytes(&self.batch.bytes)))
+    }
+
+    /// The size of a payload that its source did not read because it is over the source's limit, in bytes. An event
+    /// that an operator gave another payload has none.
+    #[must_use]
+    pub fn withheld(self) -> Option<u64> {
+        if self.payload().is_some() {
+            return None;
+        }
+        self.attributes().find(|(name, _)| *name == WITHHELD).and_then(|(_, size)| size.parse().ok())
     }
 
     /// Further columns in order.

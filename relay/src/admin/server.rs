@@ -6,13 +6,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::plugins::{self, PluginRequests};
+use super::tap::{self, TapState};
 use crate::pipeline::Views;
+use crate::pipeline::tap::Tap;
 
 /// Why metrics and health can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -50,12 +52,13 @@ pub fn install_recorder() -> Result<PrometheusHandle, AdminError> {
     PrometheusBuilder::new().install_recorder().map_err(AdminError::Recorder)
 }
 
-/// Answers operators' tools. It never holds payloads or secrets, and changes nothing but where [`Server::with_plugins`]
-/// is called.
+/// Answers operators' tools. It shows no secrets and, unless [`Server::with_tap`] is called, no payloads, and changes
+/// nothing but where [`Server::with_plugins`] is called.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     state: Shown,
+    tap: Option<Tap>,
     plugins: Option<PluginRequests>,
 }
 
@@ -78,7 +81,13 @@ impl Server {
         let failed = |cause| AdminError::Listen { address, cause };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, state: Shown { views, metrics }, plugins: None })
+        Ok(Self { listener, address, state: Shown { views, metrics }, tap: None, plugins: None })
+    }
+
+    /// Lets people on this machine watch events pass.
+    #[must_use]
+    pub fn with_tap(self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// Hands what operators on this machine ask of plugins to `requests`.
@@ -100,9 +109,12 @@ impl Server {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .route("/lanes", get(lanes))
-            .with_state(self.state)
-            .merge(plugins::routes(self.plugins));
-        // Who may ask depends on where they are.
+            .with_state(self.state);
+        let tap = Router::new()
+            .route("/tap", post(tap::tap))
+            .with_state(TapState { tap: self.tap, stop: stop.clone() });
+        let routes = routes.merge(tap).merge(plugins::routes(self.plugins));
+        // Who may watch and ask depends on where they are.
         let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, routes).with_graceful_shutdown(stop.cancelled_owned());
         if let Err(error) = serving.await {
@@ -135,7 +147,7 @@ async fn metrics(State(shown): State<Shown>) -> Response {
 async fn lanes(State(shown): State<Shown>) -> Response {
     let lane = |(id, view): (&crate::store::LaneId, &crate::pipeline::LaneView)| {
         serde_json::json!({
-            "pipeline": id.pipeline, "sink": id.sink, "state": view.state.to_string(),
+            "pipeline": id.pipeline, "sink": id.sink, "shard": id.shard.to_string(), "state": view.state.to_string(),
             "delivered": view.delivered, "window": view.window, "held": view.held, "plugins": view.plugins,
         })
     };

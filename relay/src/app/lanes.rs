@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay_engine::engine::{Amount, HeldLimits, LaneConfig, OnDead, RetryPolicy, StormLimit};
+use relay_engine::event::Shard;
 use relay_engine::route::{Grant, Router, SinkKind, SinkRoute, Template};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::run::RunOptions;
 use super::{AppError, process};
 use crate::config::{self, Config, PipelineConfig, SinkConfig, SourceAdapter};
-use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, OwnerSettings, Stage, Views};
+use crate::pipeline::tap::Tap;
+use crate::pipeline::{self, Chain, LaneEnd, LaneParts, LaneSettings, OwnerSettings, Share, Stage, Views};
 use crate::plugin::LiveGeneration;
 use crate::sink::{Reports, Sink};
 use crate::source::{BatchLimit, Source};
@@ -43,6 +45,7 @@ pub(super) struct Shared<'a> {
     /// This process, by [`process::identity`].
     pub(super) process: &'a str,
     pub(super) views: &'a Views,
+    pub(super) tap: &'a Tap,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -52,13 +55,23 @@ impl Shared<'_> {
         let mut lanes = Vec::new();
         for pipeline in self.config.pipelines.values() {
             for sink in &pipeline.sinks {
-                lanes.push(self.lane(pipeline, sink)?);
+                let share = (pipeline.shards > 1).then(|| Share::new(pipeline.shards));
+                for index in 0..pipeline.shards {
+                    let shard = Shard { index, of: pipeline.shards };
+                    lanes.push(self.lane(pipeline, sink, shard, share.clone())?);
+                }
             }
         }
         Ok(lanes)
     }
 
-    fn lane(&self, pipeline: &PipelineConfig, sink: &str) -> Result<LaneParts, AppError> {
+    fn lane(
+        &self,
+        pipeline: &PipelineConfig,
+        sink: &str,
+        shard: Shard,
+        share: Option<Share>,
+    ) -> Result<LaneParts, AppError> {
         let missing = |what: &str, name: &str| AppError::Refused {
             code: "C021",
             what: format!("pipeline {:?} names the {what} {name:?}, which is not configured", pipeline.name),
@@ -78,9 +91,15 @@ impl Shared<'_> {
         let adapter = source.adapter.clone();
         let in_flight = in_flight(&sink_config);
         Ok(LaneParts {
-            id: LaneId { pipeline: pipeline.name.clone(), sink: sink.to_owned() },
-            settings: settings(pipeline, in_flight, source.start.into(), self.owner(&source.adapter)),
-            source: Box::new(move || make_source(&adapter)),
+            id: LaneId { pipeline: pipeline.name.clone(), sink: sink.to_owned(), shard },
+            settings: settings(
+                pipeline,
+                in_flight,
+                source.start.into(),
+                self.owner(pipeline, &source.adapter),
+            ),
+            share,
+            source: Box::new(move || make_source(&adapter, shard)),
             sink: {
                 let name = sink.to_owned();
                 Box::new(move |reports| make_sink(&name, &sink_config, reports))
@@ -89,11 +108,12 @@ impl Shared<'_> {
             store: Arc::clone(store),
             shared: Handle::current(),
             views: self.views.clone(),
+            tap: self.tap.clone(),
             stop: self.stop.child_token(),
         })
     }
 
-    fn owner(&self, source: &SourceAdapter) -> OwnerSettings {
+    fn owner(&self, pipeline: &PipelineConfig, source: &SourceAdapter) -> OwnerSettings {
         let suggested = match source {
             #[cfg(feature = "postgres")]
             SourceAdapter::Postgres(_) => POSTGRES_LEASE,
@@ -104,7 +124,8 @@ impl Shared<'_> {
             name: self.options.owner.clone(),
             process: self.process.to_owned(),
             lease: self.config.relay.lease.unwrap_or(suggested),
-            standby: self.options.standby,
+            // Lanes that are divided are there to be shared.
+            standby: self.options.standby || pipeline.shards > 1,
             is_gone: process::is_gone,
         }
     }
@@ -151,7 +172,7 @@ fn amount(rows: usize, bytes: usize) -> Amount {
 }
 
 /// A lane takes a whole batch in while its window has any room, so that a batch must be small beside the window.
-fn batch(pipeline: &PipelineConfig) -> BatchLimit {
+pub(super) fn batch(pipeline: &PipelineConfig) -> BatchLimit {
     BatchLimit {
         events: pipeline.batch.events.min(pipeline.window.events / BATCHES_PER_WINDOW).max(1),
         bytes: pipeline.batch.bytes.min(pipeline.window.bytes / BATCHES_PER_WINDOW).max(1),
@@ -203,11 +224,12 @@ fn in_flight(sink: &SinkConfig) -> usize {
     }
 }
 
-fn make_source(adapter: &SourceAdapter) -> Box<dyn Source> {
+fn make_source(adapter: &SourceAdapter, shard: Shard) -> Box<dyn Source> {
     match adapter {
         #[cfg(feature = "postgres")]
         SourceAdapter::Postgres(config) => {
-            Box::new(crate::source::postgres::PostgresSource::new(config.clone()))
+            let config = crate::source::postgres::PostgresSourceConfig { shard, ..config.clone() };
+            Box::new(crate::source::postgres::PostgresSource::new(config))
         }
         #[cfg(feature = "sqlite")]
         SourceAdapter::Sqlite(config) => Box::new(crate::source::sqlite::SqliteSource::new(config.clone())),

@@ -1,5 +1,6 @@
 //! Wires the parts, owns all tasks, drains.
 
+mod budget;
 mod compiler;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 mod demo;
@@ -13,10 +14,13 @@ mod operators;
 pub mod outbox;
 mod pipeline_cases;
 mod process;
+mod recorded;
 mod run;
 mod signals;
 mod stores;
+mod trace;
 
+pub use budget::MemoryBudget;
 pub use compiler::compile;
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};
@@ -24,5 +28,7 @@ pub use demo::{DemoOptions, demo};
 pub use dev::{DevOptions, Differing, Fate, Live, News, Parts, Subject, dev};
 pub use error::AppError;
 pub use pipeline_cases::pipeline_cases;
+pub use recorded::newest_events;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;
+pub use trace::{EventFate, LaneTrace, Trace, TracedRow, trace};

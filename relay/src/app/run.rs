@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Shared};
 use super::signals::Signals;
-use super::{AppError, compiler, hangup, histories, open_stores, operators, process};
+use super::{AppError, budget, compiler, hangup, histories, open_stores, operators, process};
 use crate::admin;
 use crate::admin::plugins::plugin_requests;
 use crate::config::Config;
+use crate::pipeline::tap::Tap;
 use crate::pipeline::{LaneEnd, Views};
 use crate::plugin::host::{PluginConfig, PluginHost};
 use crate::plugin::reload::{self, ReloadTask};
@@ -62,11 +63,14 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
     let _stop_on_return = stop.clone().drop_guard();
     let mut tasks = JoinSet::new();
 
+    budget::tell(&config);
     let views = Views::default();
+    let tap = Tap::default();
     let (asks, asked) = plugin_requests();
     if let Some(listen) = config.admin.listen {
         let metrics = admin::install_recorder()?;
         let server = admin::Server::bind(listen, views.clone(), metrics.clone()).await?;
+        let server = if config.admin.tap { server.with_tap(tap.clone()) } else { server };
         let server = if config.admin.control { server.with_plugins(asks) } else { server };
         tracing::info!("metrics and health on http://{}", server.address());
         tasks.spawn(server.serve(stop.clone()));
@@ -92,12 +96,18 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         options: &options,
         process: &process::identity(),
         views: &views,
+        tap: &tap,
         stop: &stop,
     };
     let (ends_in, ends) = mpsc::unbounded_channel();
     let lanes = shared.lanes()?;
     let count = lanes.len();
     for lane in lanes {
+        if let Some(share) = lane.share.clone().filter(|_| lane.id.shard.index == 0) {
+            let owner = &lane.settings.owner;
+            let (store, id, process) = (Arc::clone(&lane.store), lane.id.clone(), owner.process.clone());
+            tasks.spawn(share.keep(store, id, process, owner.lease, stop.clone()));
+        }
         lanes::start(lane, ends_in.clone())?;
     }
     let ending = supervise(count, ends, &stop, &mut signals).await;

@@ -5,6 +5,7 @@ use clap::Args;
 use super::config_file::ConfigFile;
 use super::table::counted;
 use super::{Exit, Failure};
+use crate::app::MemoryBudget;
 use crate::config::{Config, GrantedPlugin};
 use crate::plugin::inspect;
 
@@ -24,7 +25,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// What runs, pipeline by pipeline.
 pub(super) fn screen(file: &str, config: &Config) -> String {
-    let lanes = config.pipelines.values().map(|it| it.sinks.len() as u64).sum();
+    let lanes = config.pipelines.values().map(|it| it.sinks.len() as u64 * u64::from(it.shards)).sum();
     let pipelines = config.pipelines.len() as u64;
     let mut text = format!("{file} is ok: {}, {}\n", counted(pipelines, "pipeline"), counted(lanes, "lane"));
     for pipeline in config.pipelines.values() {
@@ -44,6 +45,7 @@ pub(super) fn screen(file: &str, config: &Config) -> String {
     for plugin in config.plugins.values() {
         text.push_str(&format!("   {}: {}\n", plugin.plugin.name, permissions(plugin)));
     }
+    text.push_str(&format!("   memory: {}\n", MemoryBudget::of(config)));
     text
 }
 

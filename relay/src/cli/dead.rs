@@ -4,6 +4,7 @@ mod asked;
 mod drop;
 mod edit;
 mod list;
+mod outcome;
 mod retry;
 mod selection;
 mod show;

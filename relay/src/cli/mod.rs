@@ -20,10 +20,12 @@ mod status;
 mod stores;
 mod style;
 mod table;
+mod tap;
 mod test;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -70,6 +72,10 @@ enum Command {
     Run(run::Arguments),
     /// Show each lane: who owns it, how far it is, what is parked and dead.
     Status(status::Arguments),
+    /// Show events of a running relay as they pass, before and after each plugin.
+    Tap(tap::Arguments),
+    /// Tell what became of one event in each lane.
+    Trace(trace::Arguments),
     /// Look at events that were given up on, and send them again.
     #[command(subcommand)]
     Dead(dead::Command),
@@ -97,6 +103,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Tap(arguments) => tap::run(arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Dead(command) => dead::run(command),
         Command::Test(arguments) => test::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),

@@ -10,6 +10,7 @@ mod inspect;
 mod junit;
 mod new;
 mod place;
+mod record;
 mod reload;
 mod rollback;
 mod test;
@@ -32,6 +33,8 @@ pub(super) enum Command {
     Inspect(inspect::Arguments),
     /// Run a plugin's golden cases against its component, under the limits of production.
     Test(test::Arguments),
+    /// Write the newest events of an outbox into a file of golden cases.
+    Record(record::Arguments),
     /// Measure what a plugin costs over its golden cases, against its limits.
     Bench(bench::Arguments),
     /// Have a running relay read a plugin's configuration and component again.
@@ -51,6 +54,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Build(arguments) => build::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Test(arguments) => test::run(arguments),
+        Command::Record(arguments) => record::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Reload(arguments) => reload::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),

@@ -44,6 +44,9 @@ pub(super) struct Arguments {
     /// End with exit code 5 where another relay owns a lane, instead of waiting to take it over.
     #[arg(long)]
     no_standby: bool,
+    /// Let people on this machine watch events pass with relay tap, as `[admin] tap = true` does.
+    #[arg(long)]
+    tap: bool,
     /// Swap in builds of plugins that may use more than the one before, without `accept` in the configuration.
     #[arg(long)]
     accept_permissions: bool,
@@ -56,7 +59,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     arguments.log.start()?;
-    let config = load(&arguments)?;
+    let mut config = load(&arguments)?;
+    config.admin.tap |= arguments.tap;
     let file = arguments.outbox.is_none().then(|| arguments.file.config.clone());
     let options = RunOptions {
         owner: arguments.name,

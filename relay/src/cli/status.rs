@@ -1,6 +1,7 @@
 //! `relay status`
 
 use clap::Args;
+use relay_engine::event::Shard;
 use serde_json::json;
 
 use super::config_file::ConfigFile;
@@ -33,8 +34,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 /// The lanes that the configuration makes.
 fn configured(config: &Config) -> Vec<LaneId> {
     let of = |pipeline: &crate::config::PipelineConfig| {
-        let name = pipeline.name.clone();
-        pipeline.sinks.clone().into_iter().map(move |sink| LaneId { pipeline: name.clone(), sink })
+        let (name, of) = (pipeline.name.clone(), pipeline.shards);
+        pipeline.sinks.clone().into_iter().flat_map(move |sink| {
+            let whole = LaneId::new(name.as_str(), sink);
+            (0..of).map(move |index| LaneId { shard: Shard { index, of }, ..whole.clone() })
+        })
     };
     config.pipelines.values().flat_map(of).collect()
 }
@@ -89,6 +93,7 @@ pub(super) fn json_screen(lanes: &[LaneSummary]) -> String {
         json!({
             "pipeline": lane.lane.pipeline,
             "sink": lane.lane.sink,
+            "shard": lane.lane.shard.to_string(),
             "owner": lane.owner,
             "term": lane.term,
             "leased": lane.leased,

@@ -5,18 +5,45 @@ use std::sync::Arc;
 use super::Failure;
 use crate::app;
 use crate::config::Config;
-use crate::store::{DeadAction, DeadFilter, DeadLetter, LaneSummary, Store};
+use crate::store::{DeadAction, DeadFilter, DeadLetter, Extent, LaneSummary, Outcome, Store};
 
 /// Dead letters per question: a page of a few megabytes even when each is large.
 const PAGE: usize = 500;
+
+/// Requests that one store wrote down.
+pub(super) struct Asked {
+    store: Arc<dyn Store>,
+    requests: Vec<i64>,
+}
+
+impl Asked {
+    /// What came of all of them by now.
+    pub(super) async fn outcome(all: &[Self]) -> Result<Outcome, Failure> {
+        let mut sum = Outcome::default();
+        for Self { store, requests } in all {
+            let one = store.outcome(requests).await?;
+            sum.open.extend(one.open);
+            sum.taken += one.taken;
+            sum.done += one.done;
+            sum.waiting += one.waiting;
+            sum.dead.extend(one.dead);
+        }
+        Ok(sum)
+    }
+}
 
 /// The stores of one configuration.
 pub(super) struct Stores(Vec<Arc<dyn Store>>);
 
 impl Stores {
     pub(super) async fn open(config: &Config) -> Result<Self, Failure> {
-        let stores = app::open_stores(config).await?;
-        Ok(Self(stores.into_iter().map(|(_, store)| store).collect()))
+        let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+        for (_, store) in app::open_stores(config).await? {
+            if !stores.iter().any(|it| Arc::ptr_eq(it, &store)) {
+                stores.push(store);
+            }
+        }
+        Ok(Self(stores))
     }
 
     #[cfg(test)]
@@ -36,31 +63,49 @@ impl Stores {
         Ok(all)
     }
 
-    /// Every dead letter that matches, each once.
-    pub(super) async fn dead(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, Failure> {
-        let mut all: Vec<DeadLetter> = Vec::new();
+    /// Shows `each` dead letter that matches, in outbox order; a page of them is in memory at a time.
+    pub(super) async fn each_dead(
+        &self,
+        filter: &DeadFilter,
+        mut each: impl FnMut(DeadLetter),
+    ) -> Result<(), Failure> {
         for store in &self.0 {
             let mut offset = 0;
             loop {
                 let page = store.dead(filter, PAGE, offset).await?;
                 offset += page.len();
                 let last = page.len() < PAGE;
-                all.extend(page);
+                page.into_iter().for_each(&mut each);
                 if last {
                     break;
                 }
             }
         }
-        let mut seen = std::collections::HashSet::new();
-        all.retain(|it| seen.insert((it.lane.clone(), it.event.id.clone())));
+        Ok(())
+    }
+
+    /// How much the matching dead letters are.
+    pub(super) async fn extent(&self, filter: &DeadFilter) -> Result<Extent, Failure> {
+        let mut all = Extent::default();
+        for store in &self.0 {
+            let Extent { letters, keys, behind } = store.extent(filter).await?;
+            all =
+                Extent { letters: all.letters + letters, keys: all.keys + keys, behind: all.behind + behind };
+        }
         Ok(all)
     }
 
     /// Asks the owners of lanes to do this with matching dead letters.
-    pub(super) async fn request(&self, filter: &DeadFilter, action: &DeadAction) -> Result<(), Failure> {
+    pub(super) async fn request(
+        &self,
+        filter: &DeadFilter,
+        action: &DeadAction,
+    ) -> Result<Vec<Asked>, Failure> {
+        let mut asked = Vec::new();
         for store in &self.0 {
-            store.request(filter, action).await?;
+            let requests = store.request(filter, action).await?.requests;
+            asked.push(Asked { store: Arc::clone(store), requests });
         }
-        Ok(())
+        Ok(asked)
     }
 }

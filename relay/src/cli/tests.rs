@@ -48,7 +48,7 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn lane(pipeline: &str, sink: &str) -> LaneId {
-    LaneId { pipeline: pipeline.to_owned(), sink: sink.to_owned() }
+    LaneId::new(pipeline, sink)
 }
 
 /// 2026-11-21T09:20:00Z
@@ -179,7 +179,7 @@ fn help_names_every_exit_code() {
 fn every_command_has_examples_and_takes_consistent_arguments() {
     let command = Arguments::command();
     command.clone().debug_assert();
-    for name in ["init", "check", "run", "status", "test", "dev", "demo", "explain"] {
+    for name in ["init", "check", "run", "status", "tap", "trace", "test", "dev", "demo", "explain"] {
         let help = command.find_subcommand(name).unwrap().clone().render_help().to_string();
         assert!(help.contains("Examples:"), "{name} has no examples");
     }

@@ -10,15 +10,16 @@ use super::section::Section;
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 pub(super) fn read(root: &Section<'_>) -> AdminConfig {
-    let Some(section) = root.section("admin") else {
-        return AdminConfig { listen: Some(LISTEN), control: true };
-    };
+    let standard = AdminConfig { listen: Some(LISTEN), tap: false, control: true };
+    let Some(section) = root.section("admin") else { return standard };
     let listen = section.text("listen");
-    let control = section.flag("control", true);
+    // Payloads leave the relay for its sinks alone unless an operator says otherwise.
+    let tap = section.flag("tap", standard.tap);
+    let control = section.flag("control", standard.control);
     section.finish();
-    let Some(text) = listen else { return AdminConfig { listen: Some(LISTEN), control } };
+    let Some(text) = listen else { return AdminConfig { tap, control, ..standard } };
     if text.value == "off" {
-        return AdminConfig { listen: None, control };
+        return AdminConfig { listen: None, tap, control };
     }
     let listen = text.value.parse().ok();
     if listen.is_none() {
@@ -30,5 +31,5 @@ pub(super) fn read(root: &Section<'_>) -> AdminConfig {
             "allowed: \"off\", or IP:port as in \"0.0.0.0:9464\"",
         );
     }
-    AdminConfig { listen, control }
+    AdminConfig { listen, tap, control }
 }

@@ -164,6 +164,8 @@ pub struct PipelineConfig {
     /// The route of each sink, for messages that no plugin addresses: text with the placeholders
     /// `{aggregatetype}`, `{aggregateid}`, `{type}` and `{id}`; empty stands for the sink's own place.
     pub routes: BTreeMap<String, String>,
+    /// How many lanes the keys of each sink are divided into.
+    pub shards: u32,
     /// When to try an event again.
     pub retry: RetryConfig,
     /// What a dead letter does to its key.
@@ -240,6 +242,8 @@ pub struct WindowLimit {
 pub struct AdminConfig {
     /// Where to listen; `None` turns it off.
     pub listen: Option<SocketAddr>,
+    /// Whether people on this machine may watch events pass, payloads included.
+    pub tap: bool,
     /// Whether operators on this machine may ask for changes: to reload a plugin, or to roll it back.
     pub control: bool,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::codes;
-use super::document::Text;
+use super::document::{Spot, Text};
 use super::model::{HeldConfig, OnDead, PipelineConfig, RetryConfig, SinkConfig, StormConfig, WindowLimit};
 use super::section::Section;
 use super::template;
@@ -20,6 +20,8 @@ const BATCH_BYTES: usize = 8 << 20;
 const WINDOW_EVENTS: usize = 12_288;
 /// A window of large events closes here.
 const WINDOW_BYTES: usize = 32 << 20;
+/// Each lane has a connection and a thread of its own, and each poll of each walks over what is new for all.
+const MOST_SHARDS: usize = 64;
 /// A short hiccup is over by then.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 /// An event that failed for an hour is tried twelve times more in the next.
@@ -48,6 +50,8 @@ pub(super) struct ReadPipeline {
     pub(super) plugins: Vec<Text>,
     pub(super) sinks: Vec<Text>,
     pub(super) routes: Vec<Text>,
+    /// Where `shards` stands, if it does.
+    pub(super) shards: Option<Spot>,
 }
 
 pub(super) fn read_all(
@@ -83,6 +87,7 @@ fn read(name: &Text, section: &Section<'_>, known: &BTreeMap<String, SinkConfig>
         plugins: values(&plugins),
         sinks: values(&sinks),
         routes: sinks.iter().map(route).collect(),
+        shards: count(section.count("shards", 1, 1..=MOST_SHARDS)),
         retry: read_retry(section),
         on_dead: read_on_dead(section),
         storm: read_storm(section),
@@ -92,8 +97,9 @@ fn read(name: &Text, section: &Section<'_>, known: &BTreeMap<String, SinkConfig>
         settle_interval: section.duration("settle_interval", SETTLE_INTERVAL, MILLISECOND..=MINUTE),
         grace: section.duration("grace", GRACE, Duration::ZERO..=HOUR),
     };
+    let shards = section.entry("shards").map(|it| it.spot);
     let routes = given.into_iter().map(|(name, _)| name).collect();
-    ReadPipeline { config, source, plugins, sinks, routes }
+    ReadPipeline { config, source, plugins, sinks, routes, shards }
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -39,6 +39,7 @@ pub(super) fn check(
         user.check("plugin", codes::NO_SUCH_PLUGIN, &pipeline.plugins, &plugin_names);
         user.check("sink", codes::NO_SUCH_SINK, &pipeline.sinks, &sink_names);
         check_routes(root, name, pipeline);
+        check_shards(root, pipeline, sources);
     }
     // A misspelt name would make what it means look unused and out of reach: one mistake is told once.
     let known = |it: &ReadPipeline| {
@@ -54,6 +55,18 @@ pub(super) fn check(
         check_grants(root, name, plugin, pipelines, &sink_names);
     }
     warn_of_unused(root, sources, sinks, plugins, pipelines);
+}
+
+/// The keys of a file with one writer are not worth dividing, and every lane would write there.
+fn check_shards(root: &Section<'_>, pipeline: &ReadPipeline, sources: &Named<SourceConfig>) {
+    let Some(spot) = pipeline.shards.as_ref().filter(|_| pipeline.config.shards > 1) else { return };
+    let kind = sources.adapters.get(&pipeline.source.value).map(|it| it.adapter.kind());
+    if let Some(kind) = kind.filter(|it| *it != "postgres") {
+        let message =
+            format!("the source {:?} is of type {kind}, which can't be divided", pipeline.source.value);
+        let allowed = "allowed: shards = 1, or a source of type postgres";
+        root.document.reference(codes::CONFLICT, spot, message, allowed);
+    }
 }
 
 struct User<'a> {

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+#[cfg(feature = "postgres")]
+use relay_engine::event::Shard;
+
 use super::codes;
 use super::document::{Spot, Text};
 use super::model::{FirstStart, SourceAdapter, SourceConfig};
@@ -27,6 +30,11 @@ const SQLITE_POLL_BUSY: Duration = Duration::from_millis(2);
 const SQLITE_POLL_IDLE: Duration = Duration::from_millis(50);
 /// Below, a poll loop would only burn a processor; above, it looks like an outage.
 const POLL_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_micros(100)..=Duration::from_secs(60);
+
+/// More than any broker takes by default, and little beside a lane's window.
+const MAX_PAYLOAD: usize = 16 << 20;
+/// Up to what a batch can hold.
+const PAYLOAD_RANGE: std::ops::RangeInclusive<usize> = 1 << 10..=1 << 30;
 
 const TYPES: &[&str] = &["postgres", "sqlite"];
 
@@ -126,8 +134,10 @@ fn read_postgres(name: &str, section: &Section<'_>) -> crate::source::postgres::
         schema,
         table,
         columns: read_columns(section),
+        max_payload: section.size("max_payload", MAX_PAYLOAD, PAYLOAD_RANGE),
         poll_busy: section.duration("poll_busy", POSTGRES_POLL_BUSY, POLL_RANGE),
         poll_idle: section.duration("poll_idle", POSTGRES_POLL_IDLE, POLL_RANGE),
+        shard: Shard::WHOLE,
         statement_timeout: section.duration(
             "statement_timeout",
             STATEMENT_TIMEOUT,
@@ -188,6 +198,7 @@ fn read_sqlite(name: &str, section: &Section<'_>) -> crate::source::sqlite::Sqli
         path: section.document.resolve(&path.value),
         table,
         columns: read_columns(section),
+        max_payload: section.size("max_payload", MAX_PAYLOAD, PAYLOAD_RANGE),
         poll_busy: section.duration("poll_busy", SQLITE_POLL_BUSY, POLL_RANGE),
         poll_idle: section.duration("poll_idle", SQLITE_POLL_IDLE, POLL_RANGE),
     }

@@ -10,6 +10,7 @@ use relay_engine::outcome::{Failure, FailureClass};
 use relay_engine::route::{Grant, Router};
 use relay_engine::verdict::{PluginMessage, Verdict};
 
+use super::tap::Watch;
 use crate::plugin::{Answer, Fault, Identity, LiveGeneration, Plugin, PluginError};
 
 /// The plugins of a pipeline in order, as one lane runs them.
@@ -48,6 +49,14 @@ pub enum Rendered {
     Fail(Failure),
     /// A plugin stops the lane before it.
     Halt(String),
+}
+
+/// What stages work with beside events.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    source: &'a str,
+    router: &'a Router,
+    watch: Option<&'a Watch>,
 }
 
 /// An event between two stages, with what earlier stages changed relative to the original.
@@ -122,8 +131,15 @@ impl Chain {
 
     /// Runs all stages over `events`; one result per event, in order.
     pub fn run(&mut self, events: &EventBatch) -> Vec<Rendered> {
+        self.run_watched(events, None)
+    }
+
+    /// As [`Chain::run`], in front of those who watch.
+    pub(super) fn run_watched(&mut self, events: &EventBatch, watch: Option<&Watch>) -> Vec<Rendered> {
         let mut rendered: Vec<_> = events.iter().map(|_| Rendered::Messages(Vec::new())).collect();
         let Self { source, router, stages, answers } = self;
+        let any_withheld = refuse_withheld(events, &mut rendered);
+        let around = Around { source, router, watch };
         let Some((last, earlier)) = stages.split_last_mut() else {
             for (index, event) in events.iter().enumerate() {
                 let message = passed_on(Carried::untouched(index));
@@ -131,12 +147,12 @@ impl Chain {
             }
             return rendered;
         };
-        let mut carried: Option<Vec<Carried>> = None;
+        let mut carried: Option<Vec<Carried>> = any_withheld.then(|| whole(events));
         for stage in earlier {
             let inputs = carried.take().unwrap_or_else(|| untouched(events));
-            carried = Some(stage.run_between(source, router, events, inputs, answers, &mut rendered));
+            carried = Some(stage.run_between(around, events, inputs, answers, &mut rendered));
         }
-        last.run_last(source, router, events, carried, answers, &mut rendered);
+        last.run_last(around, events, carried, answers, &mut rendered);
         rendered.iter_mut().for_each(refuse_repeated_slots);
         rendered
     }
@@ -144,6 +160,27 @@ impl Chain {
 
 fn untouched(events: &EventBatch) -> Vec<Carried> {
     (0..events.len()).map(Carried::untouched).collect()
+}
+
+/// Those whose payload was read: no plugin takes one that was not for a tombstone.
+fn whole(events: &EventBatch) -> Vec<Carried> {
+    let whole = events.iter().enumerate().filter(|(_, event)| event.withheld().is_none());
+    whole.map(|(index, _)| Carried::untouched(index)).collect()
+}
+
+/// Fails events whose payload was not read. Returns whether there are any.
+fn refuse_withheld(events: &EventBatch, rendered: &mut [Rendered]) -> bool {
+    let mut any = false;
+    for (event, rendered) in events.iter().zip(rendered) {
+        if let Some(size) = event.withheld() {
+            any = true;
+            let detail = format!(
+                "its payload has {size} bytes, more than `max_payload` of its source; it was not read"
+            );
+            *rendered = Rendered::Fail(permanent("D318", detail));
+        }
+    }
+    any
 }
 
 impl Carried {
@@ -226,15 +263,15 @@ impl Stage {
     /// Runs a stage that others follow: what it addresses is routed now, what it passes on is returned.
     fn run_between(
         &mut self,
-        source: &str,
-        router: &Router,
+        around: Around<'_>,
         events: &EventBatch,
         inputs: Vec<Carried>,
         answers: &mut Vec<Answer>,
         rendered: &mut [Rendered],
     ) -> Vec<Carried> {
+        let router = around.router;
         let mut passed = Vec::with_capacity(inputs.len());
-        let inputs = self.answer(source, events, inputs, answers, rendered);
+        let inputs = self.answer(around, events, inputs, answers, rendered);
         for (carried, answer) in inputs.iter().zip(answers.drain(..)) {
             let Some(event) = events.get(carried.event) else { continue };
             let messages = match verdict_messages(&self.identity, answer) {
@@ -269,16 +306,19 @@ impl Stage {
     /// Runs the last stage: what it does not address takes the pipeline's own route.
     fn run_last(
         &mut self,
-        source: &str,
-        router: &Router,
+        around: Around<'_>,
         events: &EventBatch,
         inputs: Option<Vec<Carried>>,
         answers: &mut Vec<Answer>,
         rendered: &mut [Rendered],
     ) {
+        let router = around.router;
         let Some(inputs) = inputs else {
             answers.clear();
-            self.plugin.run(source, events, answers);
+            self.plugin.run(around.source, events, answers);
+            if let Some(watch) = around.watch {
+                watch.plugin(&self.identity, events.iter(), events, answers);
+            }
             for (index, answer) in answers.drain(..).enumerate() {
                 let Some(event) = events.get(index) else { continue };
                 match verdict_messages(&self.identity, answer) {
@@ -292,7 +332,7 @@ impl Stage {
             }
             return;
         };
-        for rest in self.run_between(source, router, events, inputs, answers, rendered) {
+        for rest in self.run_between(around, events, inputs, answers, rendered) {
             let Some(event) = events.get(rest.event) else { continue };
             let into = rest.event;
             add(&mut rendered[into], router.resolve(event, 0, passed_on(rest), &self.grant));
@@ -302,7 +342,7 @@ impl Stage {
     /// Runs the plugin over carried events. Returns those it was run on; an event that can't be passed on fails.
     fn answer(
         &mut self,
-        source: &str,
+        around: Around<'_>,
         events: &EventBatch,
         inputs: Vec<Carried>,
         answers: &mut Vec<Answer>,
@@ -318,7 +358,11 @@ impl Stage {
             }
         }
         answers.clear();
-        self.plugin.run(source, &batch, answers);
+        self.plugin.run(around.source, &batch, answers);
+        if let Some(watch) = around.watch {
+            let originals = taken.iter().filter_map(|carried| events.get(carried.event));
+            watch.plugin(&self.identity, originals, &batch, answers);
+        }
         taken
     }
 }

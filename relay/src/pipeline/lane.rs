@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::chain::Chain;
 use super::session::{Release, Session, SessionEnd};
+use super::share::Share;
+use super::tap::Tap;
 use super::view::{LaneState, Views};
 use crate::sink::{Reports, Sink};
 use crate::source::{BatchLimit, Source, SourceError, Start};
@@ -20,6 +22,8 @@ pub struct LaneParts {
     pub id: LaneId,
     /// How it behaves.
     pub settings: LaneSettings,
+    /// What this process may own of the lanes it is one of; `None` where it is the only one of its sink.
+    pub share: Option<Share>,
     /// Makes its source anew for each session.
     pub source: Box<dyn Fn() -> Box<dyn Source> + Send>,
     /// Makes its sink anew for each session, so that nothing sent in one is answered in the next.
@@ -32,6 +36,8 @@ pub struct LaneParts {
     pub shared: Handle,
     /// Where it shows what it does.
     pub views: Views,
+    /// Where it shows events to those who watch.
+    pub tap: Tap,
     /// Stops it gracefully.
     pub stop: CancellationToken,
 }
@@ -98,10 +104,17 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
     // The term under which the last session ran, while the lane may still be ours.
     let mut owned = None;
     loop {
+        if !wait_for_share(&parts).await {
+            parts.views.set_state(&parts.id, LaneState::Stopped);
+            return LaneEnd::Stopped;
+        }
         if watched.is_none() {
             parts.views.set_state(&parts.id, LaneState::Starting);
         }
         let end = Session::run(&mut parts, &mut first_batch, instead_of.take(), &mut owned).await;
+        if let Some(share) = parts.share.as_ref().filter(|_| !matches!(end, SessionEnd::Restart(_))) {
+            share.give(parts.id.shard);
+        }
         let pause = match end {
             SessionEnd::Ended(end) => {
                 parts.views.set_state(&parts.id, LaneState::Stopped);
@@ -114,6 +127,11 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
                     owner: holder.owner,
                     term: holder.term,
                 });
+            }
+            SessionEnd::HandedOver => {
+                (watched, owned) = (None, None);
+                tracing::info!(lane = %parts.id, "handed over: another relay is there to share the work");
+                STANDBY_LOOK
             }
             SessionEnd::Held(holder) if (parts.settings.owner.is_gone)(&holder.process) => {
                 tracing::info!(lane = %parts.id, "{} #{} is gone; taking over", holder.owner, holder.term);
@@ -147,6 +165,20 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Waits until the lane may be taken as a part of this process's share; false when it is to stop before.
+async fn wait_for_share(parts: &LaneParts) -> bool {
+    let Some(share) = &parts.share else { return true };
+    while !share.take(parts.id.shard) {
+        parts
+            .views
+            .set_state(&parts.id, LaneState::Standby("another relay, which shares the work,".to_owned()));
+        if parts.stop.run_until_cancelled(tokio::time::sleep(STANDBY_LOOK)).await.is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Shows once per owner that the lane waits for it.

@@ -134,7 +134,7 @@ mod tests {
     const LENGTH: Duration = Duration::from_millis(60);
 
     fn lane() -> LaneId {
-        LaneId { pipeline: "orders".to_owned(), sink: "events".to_owned() }
+        LaneId::new("orders", "events")
     }
 
     fn claim(process: &str, instead_of: Option<i64>) -> Claim {

@@ -10,8 +10,11 @@ mod live;
 mod reader;
 mod session;
 mod settle;
+mod share;
+pub mod tap;
 mod view;
 
 pub use chain::{Chain, Rendered, Stage};
 pub use lane::{LaneEnd, LaneParts, LaneSettings, OwnerSettings, run};
+pub use share::Share;
 pub use view::{LaneState, LaneView, Views};

@@ -10,16 +10,19 @@ use std::time::{Duration, Instant};
 use metrics::counter;
 use relay_engine::clock::Time;
 use relay_engine::engine::{BatchId, Command, HeldBytes, HeldKey, Lane, LaneConfig};
-use relay_engine::event::Position;
+use relay_engine::event::{EventBatch, Position};
 use relay_engine::outcome::FailureClass;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::chain::Rendered;
 use super::lane::{LaneEnd, LaneParts};
 use super::lease::{LeaseKeeper, Ownership, uptime};
 use super::live::{self, LiveBatch, LiveBatches};
 use super::reader::{self, Read};
+use super::share::Share;
+use super::tap::LaneTap;
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
@@ -36,6 +39,8 @@ pub(super) enum SessionEnd {
     Held(Holder),
     /// Another relay took the lane over.
     Lost(StoreError),
+    /// It was given back to be taken by another relay.
+    HandedOver,
     /// Start over from settled progress, for this reason.
     Restart(String),
 }
@@ -53,6 +58,7 @@ pub(super) struct Session<'p> {
     lease: Option<Lease>,
     keeper: LeaseKeeper,
     sink: Box<dyn Sink>,
+    tap: LaneTap,
     reports: mpsc::UnboundedReceiver<Report>,
     reads: mpsc::Receiver<Read>,
     recorded: Option<Position>,
@@ -64,6 +70,8 @@ pub(super) struct Session<'p> {
     generation: Arc<[String]>,
     origin: Instant,
     stopping: Option<Instant>,
+    /// It stops for another relay to go on.
+    handing_over: bool,
     swapping: bool,
     halted: Option<String>,
     away: Option<String>,
@@ -123,7 +131,7 @@ impl<'p> Session<'p> {
         *first_batch = next_batch;
         // A sink that does not close in time is abandoned: its answers are not waited for any more.
         let _ = tokio::time::timeout(CLOSE_TIME, sink.close()).await;
-        if matches!(end, SessionEnd::Ended(_)) {
+        if matches!(end, SessionEnd::Ended(_) | SessionEnd::HandedOver) {
             release.give_back().await;
         }
         end
@@ -153,6 +161,7 @@ impl<'p> Session<'p> {
             lease: Some(record.lease),
             keeper,
             sink,
+            tap: LaneTap::new(parts.tap.clone(), parts.id.clone()),
             reports,
             reads,
             recorded: record.position,
@@ -163,6 +172,7 @@ impl<'p> Session<'p> {
             generation,
             origin,
             stopping: None,
+            handing_over: false,
             swapping: false,
             halted: None,
             away: None,
@@ -222,6 +232,7 @@ impl<'p> Session<'p> {
 
     async fn send(&mut self, id: BatchId, messages: Vec<u32>) {
         if let Some(batch) = self.batches.get(id).and_then(LiveBatch::messages) {
+            self.tap.sending(id, batch, &messages, self.sink.as_ref());
             self.sink.send(id, Arc::clone(batch), messages).await;
         }
     }
@@ -287,6 +298,11 @@ impl<'p> Session<'p> {
                 self.stopping = Some(Instant::now() + self.parts.settings.grace);
                 self.engine.stop();
             }
+            () = exceeded(self.parts.share.as_ref(), &self.parts.id), if self.stopping.is_none() => {
+                self.stopping = Some(Instant::now() + self.parts.settings.grace);
+                self.handing_over = true;
+                self.engine.stop();
+            }
             () = self.parts.chain.changed(), if !self.swapping && self.stopping.is_none() => {
                 self.swapping = true;
                 self.engine.close_intake();
@@ -317,6 +333,7 @@ impl<'p> Session<'p> {
         let mut next = first;
         while let Some(report) = next {
             self.note_age(&report);
+            self.tap.answered(&report, self.batches.get(report.batch_id).and_then(LiveBatch::messages));
             self.engine.delivered(report.batch_id, &report.delivered);
             for (message, failure) in report.failed {
                 if failure.class == FailureClass::Unknown {
@@ -360,7 +377,7 @@ impl<'p> Session<'p> {
 
     fn take_batch(&mut self, read: ReadBatch) {
         counter!(telemetry::READ, &self.labels()).increment(read.events.len() as u64);
-        let rendered = self.parts.chain.run(&read.events);
+        let rendered = self.run_chain(&read.events);
         let max = self.sink.traits().max_message;
         let pipeline = self.parts.id.pipeline.as_str().into();
         let planned = live::plan_read(&pipeline, read, rendered, Arc::clone(&self.generation), max);
@@ -368,6 +385,18 @@ impl<'p> Session<'p> {
         let id = self.engine.batch(now, planned.events);
         self.batches.insert(id, planned.live);
         self.release_spent(id);
+    }
+
+    fn run_chain(&mut self, events: &EventBatch) -> Vec<Rendered> {
+        let watch = self.tap.watch();
+        if let Some(watch) = &watch {
+            watch.read(events);
+        }
+        let rendered = self.parts.chain.run_watched(events, watch.as_ref());
+        if let Some(watch) = &watch {
+            watch.not_sent(events, &rendered);
+        }
+        rendered
     }
 
     fn release_spent(&mut self, id: BatchId) {
@@ -379,7 +408,7 @@ impl<'p> Session<'p> {
     fn take_due(&mut self, due: StoreResult<Due>) -> Result<(), SessionEnd> {
         let (parked, next_due) = due.map_err(store_end)?;
         let unrendered = live::unrendered(&parked);
-        let rendered = if unrendered.is_empty() { Vec::new() } else { self.parts.chain.run(&unrendered) };
+        let rendered = if unrendered.is_empty() { Vec::new() } else { self.run_chain(&unrendered) };
         // Events that a resting plugin was not asked about spend no attempt.
         if let Some(pause) = self.parts.chain.rests_for().filter(|_| !rendered.is_empty()) {
             self.postpone_retries(pause);
@@ -410,15 +439,25 @@ impl<'p> Session<'p> {
             return Some(SessionEnd::Lost(StoreError::Lost { lane, term }));
         }
         let deadline = self.stopping?;
-        if self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty() {
-            return Some(SessionEnd::Ended(LaneEnd::Stopped));
+        let idle = self.engine.is_idle() && self.writing.is_none() && self.queued.is_empty();
+        match (idle, Instant::now() >= deadline) {
+            (false, false) => None,
+            _ if self.handing_over => Some(SessionEnd::HandedOver),
+            (true, _) => Some(SessionEnd::Ended(LaneEnd::Stopped)),
+            (false, true) => Some(SessionEnd::Ended(LaneEnd::StoppedInFlight)),
         }
-        let late = Instant::now() >= deadline;
-        late.then_some(SessionEnd::Ended(LaneEnd::StoppedInFlight))
     }
 
     fn now(&self) -> Time {
         Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Completes when the lane is more than this process's share of the work.
+async fn exceeded(share: Option<&Share>, lane: &LaneId) {
+    match share {
+        Some(share) => share.exceeded(lane.shard).await,
+        None => std::future::pending().await,
     }
 }
 

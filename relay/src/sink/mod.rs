@@ -9,4 +9,4 @@ pub mod nats;
 mod port;
 pub mod stdout;
 
-pub use port::{Report, Reports, Sink, SinkTraits};
+pub use port::{Report, Reports, SentHeader, Sink, SinkTraits};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use relay_engine::message::MessageBatch;
+use relay_engine::message::{MessageBatch, MessageRef};
 use relay_engine::outcome::Failure;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -27,6 +27,12 @@ pub trait Sink: Send {
     /// them, which may wait for room. Their outcomes arrive later as [`Report`]s under the id `batch_id`.
     fn send(&mut self, batch_id: u64, batch: Arc<MessageBatch>, indexes: Vec<u32>) -> BoxFuture<'_, ()>;
 
+    /// The headers that a receiver gets with `message`, for people who watch: the message's own and what the sink
+    /// adds. Values that only sending decides, and credentials, are left out.
+    fn sent_headers(&self, message: MessageRef<'_>) -> Vec<SentHeader> {
+        message.headers().map(|(name, value)| SentHeader::shown(name, value)).collect()
+    }
+
     /// Stops: reports what is still unanswered as unknown, and closes connections.
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
@@ -38,6 +44,29 @@ pub struct SinkTraits {
     pub ordered_prefix: bool,
     /// Largest message (key, body and headers) the receiver takes, in bytes, where it is known.
     pub max_message: Option<usize>,
+}
+
+/// A header as a receiver gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value; `None` where that is a credential, or made while it is sent.
+    pub value: Option<Vec<u8>>,
+}
+
+impl SentHeader {
+    /// A header whose value may be seen.
+    #[must_use]
+    pub fn shown(name: &str, value: &[u8]) -> Self {
+        Self { name: name.to_owned(), value: Some(value.to_vec()) }
+    }
+
+    /// A header whose value is left out.
+    #[must_use]
+    pub fn hidden(name: &str) -> Self {
+        Self { name: name.to_owned(), value: None }
+    }
 }
 
 /// Outcomes of messages of one `send`.

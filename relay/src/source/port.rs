@@ -1,7 +1,7 @@
 //! What the relay needs of a source.
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::{Event, EventBatch, Position};
+use relay_engine::event::{Event, EventBatch, OwnedEvent, Position};
 
 /// Reads one outbox in order.
 ///
@@ -59,6 +59,33 @@ impl ReadBatch {
         let sequence = self.events.get(index).map(Event::sequence);
         position_between(sequence, index + 1 == self.events.len(), &self.within, &self.end)
     }
+}
+
+/// A committed row of an outbox, for who asks about one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The event.
+    pub event: OwnedEvent,
+    /// The number of the transaction that wrote it, where the outbox keeps it.
+    pub transaction: Option<u64>,
+    /// What divides keys into shards, where the source can: an event belongs to the shard that is the rest of this number
+    /// divided by the number of shards.
+    pub key_hash: Option<u64>,
+    /// How many rows have this id; the event is the first of them.
+    pub rows: u64,
+    /// Where it stands for each position that was asked about.
+    pub standings: Vec<Standing>,
+}
+
+/// Where an event stands for a position.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The position is behind it: whoever stands there has passed it.
+    Passed,
+    /// It comes after the position.
+    Ahead,
+    /// The two can't be compared, for this reason.
+    Unknown(String),
 }
 
 /// [`ReadBatch::position_after`] for who keeps the parts of a batch apart: behind the event with `sequence`, which

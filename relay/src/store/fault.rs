@@ -29,6 +29,18 @@ pub(super) fn lost(lane: &LaneId, term: i64) -> StoreError {
     StoreError::Lost { lane: lane.to_string(), term }
 }
 
+/// The error for a lane whose sink is divided into `found` parts already.
+pub(super) fn divided(lane: &LaneId, found: i64) -> StoreError {
+    StoreError::Refused {
+        code: "T511",
+        what: format!(
+            "the keys of {} → {} are divided into {found} shards, and the configuration says {}",
+            lane.pipeline, lane.sink, lane.shard.of
+        ),
+        remedy: format!("set `shards = {found}`; `relay explain T511` tells how to change it"),
+    }
+}
+
 /// The error for `cause`; `what` says in which database and what it answered.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) fn store_error(

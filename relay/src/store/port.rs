@@ -4,22 +4,33 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use relay_engine::event::{KeyId, OwnedEvent, Position};
+use relay_engine::event::{KeyId, OwnedEvent, Position, Shard};
 use relay_engine::message::Message;
 use relay_engine::outcome::Failure;
 
-/// The unit of progress: one sink of one pipeline.
+/// The unit of progress: one sink of one pipeline, or a part of its keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneId {
     /// The pipeline's configured name.
     pub pipeline: String,
     /// The sink's configured name.
     pub sink: String,
+    /// Which keys.
+    pub shard: Shard,
+}
+
+impl LaneId {
+    /// The lane of all keys.
+    #[must_use]
+    pub fn new(pipeline: impl Into<String>, sink: impl Into<String>) -> Self {
+        Self { pipeline: pipeline.into(), sink: sink.into(), shard: Shard::WHOLE }
+    }
 }
 
 impl fmt::Display for LaneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} → {}", self.pipeline, self.sink)
+        write!(f, "{} → {}", self.pipeline, self.sink)?;
+        if self.shard == Shard::WHOLE { Ok(()) } else { write!(f, " {}", self.shard) }
     }
 }
 
@@ -55,6 +66,15 @@ pub trait Store: Send + Sync {
     fn release<'a>(&'a self, lane: &'a LaneId, term: i64) -> BoxFuture<'a, Result<(), StoreError>> {
         self.renew(lane, term, Duration::ZERO, STOPPED)
     }
+
+    /// Notes that `process` shares the lanes that `lane` is one part of, for `length` from now; returns how many other
+    /// processes do. Leaves who gives no length.
+    fn attend<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        process: &'a str,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
     /// Records done, parked and dead events and moves progress, in one transaction. `lease` is compared and,
     /// on success, its version advanced.
@@ -93,13 +113,24 @@ pub trait Store: Send + Sync {
         offset: usize,
     ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>>;
 
-    /// Asks the owners of lanes to do this with the dead letters that match now, which it counts; never with any
-    /// that die later.
+    /// What the side table holds of the event with this id, in every lane.
+    fn held<'a>(&'a self, event_id: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>>;
+
+    /// Each lane that holds events of `key`, by name.
+    fn queues(&self, key: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>>;
+
+    /// How much the dead letters that match are.
+    fn extent<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<Extent, StoreError>>;
+
+    /// Asks the owners of lanes to do this with the dead letters that match now; never with any that die later.
     fn request<'a>(
         &'a self,
         filter: &'a DeadFilter,
         action: &'a DeadAction,
-    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    ) -> BoxFuture<'a, Result<Requested, StoreError>>;
+
+    /// What came of requests by now.
+    fn outcome<'a>(&'a self, requests: &'a [i64]) -> BoxFuture<'a, Result<Outcome, StoreError>>;
 }
 
 /// A relay's wish to own a lane.
@@ -305,6 +336,52 @@ pub enum DeadAction {
     Drop,
 }
 
+/// How much some dead letters are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Dead letters.
+    pub letters: u64,
+    /// Keys they belong to, counted per lane.
+    pub keys: u64,
+    /// Events that are blocked behind them.
+    pub behind: u64,
+}
+
+/// What [`Store::request`] wrote down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requested {
+    /// Dead letters that are meant.
+    pub letters: u64,
+    /// Numbers of the requests, one a lane.
+    pub requests: Vec<i64>,
+}
+
+/// What came of requests. While a request is open, its owner has not taken up all of its letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Lanes with an open request.
+    pub open: Vec<LaneId>,
+    /// Letters that were taken up: dropped, or given another chance.
+    pub taken: u64,
+    /// Of those, delivered by now, or discarded by a plugin.
+    pub done: u64,
+    /// Of those, waiting for their turn or their next attempt.
+    pub waiting: u64,
+    /// Of those, dead again, by error.
+    pub dead: Vec<DeadAgain>,
+}
+
+/// Letters that a request gave another chance and that are dead again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadAgain {
+    /// Code of the failure.
+    pub code: String,
+    /// Detail of one of them.
+    pub detail: String,
+    /// How many.
+    pub letters: u64,
+}
+
 /// What became of operators' requests: each letter's key, once per letter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -360,6 +437,62 @@ pub struct DeadLetter {
     pub dead_at: u64,
     /// Events of its key that wait behind it.
     pub blocked: u64,
+}
+
+/// What a lane holds of one event, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRecord {
+    /// The lane.
+    pub lane: LaneId,
+    /// The event.
+    pub event: OwnedEvent,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+    /// Attempts spent.
+    pub attempts: u32,
+    /// Code and detail of the last failure; `None` where it never failed itself.
+    pub failure: Option<(String, String)>,
+    /// Slots that were delivered already.
+    pub delivered: Vec<String>,
+    /// Digests of the plugins that saw it last, in chain order.
+    pub generation: Vec<String>,
+    /// When it was put there, microseconds since the Unix epoch by the database's clock, as all times here.
+    pub held_at: u64,
+    /// The operator's request by which its plugins run again, where there was one.
+    pub rerun: Option<u64>,
+    /// Events of its key that stand before it.
+    pub ahead: u64,
+    /// The event of its key that the others wait for, where that stands before it: a parked one, otherwise the first
+    /// dead one.
+    pub behind: Option<String>,
+}
+
+/// What a held event waits for, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Its next attempt.
+    Attempt {
+        /// When it is due.
+        due_at: u64,
+    },
+    /// Events of its key before it.
+    Key,
+    /// An operator: it is a dead letter.
+    Operator {
+        /// Since when.
+        dead_at: u64,
+    },
+}
+
+/// Events of one key that a lane holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyQueue {
+    /// The lane.
+    pub lane: LaneId,
+    /// The id of the first.
+    pub first: String,
+    /// How many they are.
+    pub events: u64,
 }
 
 /// A lane, for people.

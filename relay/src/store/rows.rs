@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use relay_engine::event::{KeyId, OwnedEvent, Position};
+use relay_engine::event::{KeyId, OwnedEvent, Position, Shard};
 use serde::Serialize;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
@@ -13,8 +13,8 @@ use super::encoding::{
 };
 use super::fault::{Cause, store_error};
 use super::port::{
-    Claim, DeadAction, DeadLetter, HeldEvent, HeldState, Holder, LaneId, LaneSummary, ParkedEvent, Retried,
-    RetryResult, StoreError,
+    Claim, DeadAction, DeadAgain, DeadLetter, Extent, HeldEvent, HeldRecord, HeldState, Holder, KeyQueue,
+    LaneId, LaneSummary, Outcome, ParkedEvent, Retried, RetryResult, StoreError, WaitsFor,
 };
 
 /// The longest wait that is stored, a hundred years: Postgres can't add much more to a timestamp.
@@ -202,7 +202,13 @@ fn read_event(row: &impl StoredRow) -> Result<OwnedEvent, StoreError> {
 }
 
 fn read_lane(row: &impl StoredRow) -> Result<LaneId, StoreError> {
-    Ok(LaneId { pipeline: row.text("pipeline")?, sink: row.text("sink")? })
+    Ok(LaneId::new(row.text("pipeline")?, row.text("sink")?))
+}
+
+/// A lane from a row that says which part it is.
+fn read_part(row: &impl StoredRow) -> Result<LaneId, StoreError> {
+    let number = |name| u32::try_from(row.number(name)?).map_err(|error| unreadable(name, error));
+    Ok(LaneId { shard: Shard { index: number("shard")?, of: number("shards")? }, ..read_lane(row)? })
 }
 
 fn read_attempts(row: &impl StoredRow) -> Result<u32, StoreError> {
@@ -270,10 +276,69 @@ pub(super) fn read_dead(row: &impl StoredRow) -> Result<DeadLetter, StoreError> 
     })
 }
 
+/// How much some dead letters are.
+pub(super) fn read_extent(row: &impl StoredRow) -> Result<Extent, StoreError> {
+    Ok(Extent {
+        letters: row.number("letters")?.cast_unsigned(),
+        keys: row.number("keys")?.cast_unsigned(),
+        behind: row.number("behind")?.cast_unsigned(),
+    })
+}
+
+/// From one row a request, and one row an error of what is dead again.
+pub(super) fn read_outcome<R: StoredRow>(requests: &[R], dead: &[R]) -> Result<Outcome, StoreError> {
+    let mut outcome = Outcome::default();
+    for row in requests {
+        if row.number("open")? != 0 {
+            outcome.open.push(read_part(row)?);
+        }
+        outcome.taken += row.number("letters")?.cast_unsigned();
+        outcome.done += row.number("done")?.cast_unsigned();
+        outcome.waiting += row.number("waiting")?.cast_unsigned();
+    }
+    for row in dead {
+        outcome.dead.push(DeadAgain {
+            code: row.optional_text("code")?.unwrap_or_default(),
+            detail: row.optional_text("detail")?.unwrap_or_default(),
+            letters: row.number("letters")?.cast_unsigned(),
+        });
+    }
+    Ok(outcome)
+}
+
+/// What is held of an event, from its row.
+pub(super) fn read_held(row: &impl StoredRow) -> Result<HeldRecord, StoreError> {
+    let waits_for = match (row.optional_number("next_at")?, row.optional_number("dead_at")?) {
+        (Some(due_at), _) => WaitsFor::Attempt { due_at: due_at.cast_unsigned() },
+        (None, Some(dead_at)) => WaitsFor::Operator { dead_at: dead_at.cast_unsigned() },
+        (None, None) => WaitsFor::Key,
+    };
+    let code = row.optional_text("code")?;
+    Ok(HeldRecord {
+        lane: read_part(row)?,
+        event: read_event(row)?,
+        waits_for,
+        attempts: read_attempts(row)?,
+        failure: code.zip(row.optional_text("detail")?),
+        delivered: read_names(&row.text("delivered_slots")?)?,
+        generation: read_names(&row.text("generation")?)?,
+        held_at: row.number("held_at")?.cast_unsigned(),
+        rerun: row.optional_number("rerun")?.map(i64::cast_unsigned),
+        ahead: row.number("ahead")?.cast_unsigned(),
+        behind: row.optional_text("behind")?,
+    })
+}
+
+/// What a lane holds of a key, from its row.
+pub(super) fn read_queue(row: &impl StoredRow) -> Result<KeyQueue, StoreError> {
+    let (first, events) = (row.text("event_id")?, row.number("events")?.cast_unsigned());
+    Ok(KeyQueue { lane: read_part(row)?, first, events })
+}
+
 /// A lane from its row.
 pub(super) fn read_summary(row: &impl StoredRow) -> Result<LaneSummary, StoreError> {
     Ok(LaneSummary {
-        lane: read_lane(row)?,
+        lane: read_part(row)?,
         owner: row.text("owner")?,
         term: row.number("term")?,
         leased: row.number("lease_left")? > 0,

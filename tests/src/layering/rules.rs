@@ -107,12 +107,12 @@ fn may_use(from: &Part, to: &Part, reference: &Reference) -> bool {
         Part::Module(module) => module.as_str(),
     };
     match (module, to) {
-        ("telemetry" | "explain", _) => false,
+        ("telemetry" | "explain" | "redaction", _) => false,
         (_, Part::Module(to)) if to == "telemetry" => true,
         ("pipeline", Part::Module(to)) => is_port(to),
         ("config", Part::Module(to)) => is_port(to) || to == "explain",
         ("config", Part::Adapter(..)) => names_settings(reference),
-        ("admin", Part::Module(to)) => is_port(to) || to == "pipeline",
+        ("admin", Part::Module(to)) => is_port(to) || matches!(to.as_str(), "pipeline" | "redaction"),
         ("app", Part::Module(to)) => to != "cli",
         ("app", Part::Adapter(..)) => true,
         ("cli", Part::Module(to)) => to != "pipeline",
@@ -157,7 +157,7 @@ fn reason(from: &Part) -> &'static str {
             "admin" => "the admin server reads through ports and the pipeline's handles",
             "cli" => "commands go through app and config",
             "app" => "app is below the command line",
-            "telemetry" | "explain" => "it is at the bottom",
+            "telemetry" | "explain" | "redaction" => "it is at the bottom",
             _ => "a port knows only the engine's words",
         },
     }

@@ -6,6 +6,7 @@ use relay_tests::journal::{WriterPlan, Writers, check};
 use relay_tests::program::{Relay, Window};
 use relay_tests::stack::Answer;
 use serde_json::Value;
+use sqlx::Connection as _;
 
 use crate::keyed_shop::{KeyedShop, dead, wait_for_dead};
 use crate::shop::Shop;
@@ -29,12 +30,20 @@ async fn a_poison_event_is_one_dead_letter_its_key_waits_and_a_retry_sends_it_in
     let listed = wait_for_dead(&relay, 1, LIMIT).await;
     assert_eq!(listed.len(), 1, "{listed:?}");
     assert_eq!(listed[0]["count"], 1, "one event is dead, those of its key wait: {listed:?}");
-    let refused = shop.requests_for(&poisoned);
-    assert_eq!(refused, 3, "three attempts, as configured, and nothing of the key past it");
+    assert_eq!(
+        shop.requests_for(&poisoned),
+        3,
+        "three attempts, as configured, and nothing of the key past it"
+    );
 
+    let in_vain = relay.ask(&["dead", "retry", "--all", "--wait", "60s"]).await.unwrap_err().to_string();
+    assert!(in_vain.contains("1 event dead again: S"), "{in_vain}");
+    let refused = shop.requests_for(&poisoned);
+    assert_eq!(refused, 6, "another three attempts");
     shop.receiver.answer_path(&poisoned, Answer::status(204));
-    relay.ask(&["dead", "retry", "--all"]).await.unwrap();
-    shop.receiver.wait_for(shop.journal.committed() + 3, LIMIT).await.unwrap();
+    let told = relay.ask(&["dead", "retry", "--all", "--wait", "60s"]).await.unwrap();
+    assert!(told.contains("1 event through"), "{told}");
+    shop.receiver.wait_for(shop.journal.committed() + refused, LIMIT).await.unwrap();
     assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
     assert!(dead(&relay).await.is_empty());
     let report = check(&shop.journal, &shop.accepted(refused, Some(&poisoned)));
@@ -75,6 +84,40 @@ async fn a_dead_letter_is_sent_anew_with_another_payload_or_dropped_and_its_key_
     assert_eq!(first.body, b"{\"mended\":true}");
     let key = first.header("webhook-id").unwrap();
     assert!(key.starts_with(&format!("orders/{id}/0~")), "a key of its own: {key}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_over_the_limit_is_a_dead_letter_that_an_operator_gives_another() {
+    let shop = KeyedShop::write(10, 10).await;
+    let sql = "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload)
+               VALUES ('giant', 'order', 'order-3', 'changed', zeroblob(4 << 20)),
+                      ('behind', 'order', 'order-3', 'changed', 'small')";
+    let mut application = sqlx::SqliteConnection::connect(&shop.file.display().to_string()).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut application).await.unwrap();
+    let settings = shop.settings(ATTEMPTS, "").await;
+    let settings = settings.replace("type = \"sqlite\"", "type = \"sqlite\"\nmax_payload = \"1 MiB\"");
+    let mut relay = Relay::start(&settings).await.unwrap();
+    shop.receiver.wait_for(shop.journal.committed(), LIMIT).await.unwrap();
+    let listed = wait_for_dead(&relay, 1, LIMIT).await;
+    assert_eq!(
+        (&listed[0]["code"], &listed[0]["one_of_them"]),
+        (&"D318".into(), &"giant".into()),
+        "{listed:?}"
+    );
+    let in_vain =
+        relay.ask(&["dead", "retry", "--id", "giant", "--wait", "60s"]).await.unwrap_err().to_string();
+    assert!(in_vain.contains("dead again: D318 its payload has 4194304 bytes"), "{in_vain}");
+
+    let payload = shop.folder.path().join("payload.json");
+    std::fs::write(&payload, b"{\"see\":\"elsewhere\"}").unwrap();
+    relay
+        .ask(&["dead", "edit", "giant", "--payload", payload.to_str().unwrap(), "--wait", "60s"])
+        .await
+        .unwrap();
+    shop.receiver.wait_for(shop.journal.committed() + 2, LIMIT).await.unwrap();
+    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
+    let bodies: Vec<_> = shop.receiver.received().into_iter().map(|request| request.body).collect();
+    assert_eq!(bodies[shop.journal.committed()..], [&b"{\"see\":\"elsewhere\"}"[..], b"small"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

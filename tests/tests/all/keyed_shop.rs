@@ -17,7 +17,8 @@ pub(crate) struct KeyedShop {
     pub(crate) journal: Journal,
     pub(crate) receiver: HttpReceiver,
     pub(crate) folder: TempDir,
-    file: PathBuf,
+    /// The database.
+    pub(crate) file: PathBuf,
 }
 
 impl KeyedShop {

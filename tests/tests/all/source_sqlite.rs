@@ -18,6 +18,9 @@ struct Outbox {
     writer: SqliteConnection,
 }
 
+/// Bytes.
+const MAX_PAYLOAD: usize = 64 << 10;
+
 impl Outbox {
     async fn create() -> Self {
         Self::with_script(&ddl("outbox")).await
@@ -41,6 +44,7 @@ impl Outbox {
             path: self.path(),
             table: "outbox".to_owned(),
             columns: Columns::default(),
+            max_payload: MAX_PAYLOAD,
             poll_busy: Duration::from_micros(1_500),
             poll_idle: Duration::from_millis(50),
         })
@@ -104,6 +108,29 @@ async fn read(source: &mut SqliteSource, count: usize, limit: BatchLimit) -> (Ve
             return (payloads, batch.end);
         }
     }
+}
+
+#[tokio::test]
+async fn a_payload_over_the_limit_is_measured_and_not_read() {
+    let mut outbox = Outbox::create().await;
+    let (fits, over) = ("x".repeat(MAX_PAYLOAD), "ä".repeat(MAX_PAYLOAD / 2 + 1));
+    outbox.insert(&[&fits, &over]).await;
+    outbox
+        .execute(&format!(
+            "INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
+             VALUES ('order', 'a', 'changed', zeroblob({})), ('order', 'a', 'gone', NULL)",
+            3 << 20
+        ))
+        .await;
+    let batch = outbox.open(Start::Beginning).await.next_batch(WIDE).await.unwrap();
+    let found: Vec<_> =
+        batch.events.iter().map(|it| (it.payload().map(<[u8]>::len), it.withheld())).collect();
+    let most = MAX_PAYLOAD as u64;
+    assert_eq!(
+        found,
+        [(Some(MAX_PAYLOAD), None), (None, Some(most + 2)), (None, Some(3 << 20)), (None, None)],
+        "a tombstone withholds nothing"
+    );
 }
 
 #[tokio::test]

@@ -47,7 +47,10 @@ conform! {
         lanes_do_not_share_events,
         a_lease_that_runs_keeps_others_away_until_it_is_given_back,
         a_lease_is_renewed_under_its_term_alone,
-        a_process_takes_over_from_itself_and_from_a_term_known_to_be_gone;
+        a_process_takes_over_from_itself_and_from_a_term_known_to_be_gone,
+        the_parts_of_a_lane_share_nothing_but_their_name,
+        a_lane_that_is_divided_is_not_divided_otherwise,
+        who_shares_a_lane_is_counted_while_it_says_so;
     holding:
         a_held_event_comes_back_byte_for_byte,
         a_parked_event_is_due_only_after_its_time,
@@ -71,11 +74,13 @@ conform! {
         a_dropped_letter_is_gone_and_its_key_goes_on,
         a_letter_to_transform_anew_forgets_its_messages,
         letters_are_chosen_by_their_age,
+        what_came_of_a_request_is_told_from_its_beginning_to_its_end,
         a_request_never_means_letters_that_die_later,
         a_request_reaches_only_what_it_names;
     listing:
         counts_add_up,
         dead_letters_are_told_whole,
         each_filter_narrows_and_all_must_hold,
-        pages_follow_outbox_order;
+        pages_follow_outbox_order,
+        what_is_held_of_an_event_is_told_with_what_it_waits_for;
 }

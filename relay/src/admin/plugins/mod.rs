@@ -4,7 +4,6 @@
 //! browser. What is asked for goes through a channel to whoever owns the plugins; this module knows no plugin.
 
 mod client;
-mod local;
 mod service;
 
 use serde_json::Value;

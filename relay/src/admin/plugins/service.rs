@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::{PluginAsk, PluginReply, PluginRequest, PluginRequests, local};
+use super::{PluginAsk, PluginReply, PluginRequest, PluginRequests};
+use crate::admin::local;
 
 /// The body of a request to reload.
 #[derive(Debug, Default, Deserialize)]

@@ -6,8 +6,8 @@ use std::time::Instant;
 use tokio::task::{JoinError, spawn_blocking};
 
 use super::project::Project;
-use super::recorded;
 use super::replay::{self, Judged};
+use crate::app::recorded;
 use crate::config::SourceAdapter;
 use crate::plugin::build::{self, BuildError};
 use crate::plugin::host::PluginHost;

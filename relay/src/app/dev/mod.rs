@@ -11,7 +11,6 @@ mod files;
 mod news;
 mod process;
 mod project;
-mod recorded;
 mod replay;
 mod session;
 

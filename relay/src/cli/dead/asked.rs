@@ -1,16 +1,17 @@
 //! What `retry`, `edit` and `drop` share: which letters, how much that is, and the request.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use super::selection::Selection;
+use super::outcome::Report;
+use super::selection::{Selection, length};
 use crate::cli::config_file::ConfigFile;
 use crate::cli::stores::Stores;
 use crate::cli::table::counted;
-use crate::cli::{Failure, block_on};
-use crate::store::{DeadAction, DeadFilter, DeadLetter, LaneId};
+use crate::cli::{Exit, Failure, block_on};
+use crate::store::{DeadAction, DeadFilter, Extent};
 
 /// Which dead letters, and how to say it.
 #[derive(Debug, Args)]
@@ -33,7 +34,10 @@ pub(super) struct Telling {
     /// Say what would be done, and leave everything as it is.
     #[arg(long)]
     dry_run: bool,
-    /// One JSON object instead of a sentence.
+    /// How long to wait for what comes of it; the request stands in any case. 0s does not wait.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = length)]
+    wait: Duration,
+    /// One JSON object instead of sentences.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -57,72 +61,60 @@ impl Choice {
 }
 
 impl Telling {
-    /// Opens the stores of the configuration, asks, and returns what to print.
-    pub(super) fn ask(&self, filter: &DeadFilter, action: &DeadAction) -> Result<String, Failure> {
+    /// Opens the stores of the configuration, asks, and prints what comes of it.
+    pub(super) fn ask(&self, filter: &DeadFilter, action: &DeadAction) -> Result<Exit, Failure> {
         let config = self.file.load()?;
-        block_on(async { self.ask_stores(&Stores::open(&config).await?, filter, action).await })
+        let print = |text: &str| print!("{text}");
+        block_on(async { self.ask_stores(&Stores::open(&config).await?, filter, action, print).await })
     }
 
-    /// Asks for the action, unless it is a dry run, and says what it means.
+    /// Asks for the action, unless it is a dry run; says what it means, and then what came of it.
     pub(super) async fn ask_stores(
         &self,
         stores: &Stores,
         filter: &DeadFilter,
         action: &DeadAction,
-    ) -> Result<String, Failure> {
-        let letters = stores.dead(filter).await?;
-        let extent = Extent::of(&letters);
-        if !self.dry_run && extent.events > 0 {
-            stores.request(filter, action).await?;
+        mut print: impl FnMut(&str),
+    ) -> Result<Exit, Failure> {
+        let extent = stores.extent(filter).await?;
+        if !self.json {
+            print(&sentence(extent, action, self.dry_run));
         }
-        Ok(if self.json { extent.json(self.dry_run) } else { extent.sentence(action, self.dry_run) })
+        let mut report = None;
+        if !self.dry_run && extent.letters > 0 {
+            let asked = stores.request(filter, action).await?;
+            report = Some(Report::follow(stores, &asked, self.wait).await?);
+        }
+        if self.json {
+            print(&json_screen(extent, self.dry_run, report.as_ref()));
+        } else if let Some(report) = &report {
+            print(&report.lines(action));
+        }
+        Ok(report.map_or(Exit::Done, |report| report.exit()))
     }
 }
 
-/// How much a request is about.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Extent {
-    events: u64,
-    keys: u64,
-    behind: u64,
+pub(super) fn sentence(extent: Extent, action: &DeadAction, dry_run: bool) -> String {
+    let (nothing, done) = words(action);
+    if extent.letters == 0 {
+        return format!("no dead letter matches; nothing to {nothing}\n");
+    }
+    let verb = if dry_run { "would be" } else { "will be" };
+    format!(
+        "{} of {} {verb} {done}; {} wait behind them\n",
+        counted(extent.letters, "event"),
+        counted(extent.keys, "key"),
+        counted(extent.behind, "event"),
+    )
 }
 
-impl Extent {
-    pub(super) fn of(letters: &[DeadLetter]) -> Self {
-        // Two dead letters of one key count the same events behind them.
-        let mut keys: BTreeMap<(&LaneId, &str), u64> = BTreeMap::new();
-        for letter in letters {
-            let behind = keys.entry((&letter.lane, &letter.event.aggregate_id)).or_default();
-            *behind = letter.blocked.max(*behind);
-        }
-        Self { events: letters.len() as u64, keys: keys.len() as u64, behind: keys.values().sum() }
-    }
-
-    pub(super) fn sentence(&self, action: &DeadAction, dry_run: bool) -> String {
-        let (nothing, done) = words(action);
-        if self.events == 0 {
-            return format!("no dead letter matches; nothing to {nothing}\n");
-        }
-        let (verb, after) = if dry_run {
-            ("would be", "")
-        } else {
-            (
-                "will be",
-                "\nthe relays that own the lanes do it now, or as soon as they run; relay status shows it",
-            )
-        };
-        format!(
-            "{} of {} {verb} {done}; {} wait behind them{after}\n",
-            counted(self.events, "event"),
-            counted(self.keys, "key"),
-            counted(self.behind, "event"),
-        )
-    }
-
-    fn json(&self, dry_run: bool) -> String {
-        let Self { events, keys, behind } = self;
-        format!("{:#}\n", json!({ "events": events, "keys": keys, "behind": behind, "dry_run": dry_run }))
-    }
+fn json_screen(extent: Extent, dry_run: bool, report: Option<&Report>) -> String {
+    let Extent { letters, keys, behind } = extent;
+    let outcome = report.map(Report::json);
+    let all = json!({
+        "events": letters, "keys": keys, "behind": behind, "dry_run": dry_run, "outcome": outcome,
+    });
+    format!("{all:#}\n")
 }
 
 /// What there is nothing to do of, and what is done.

@@ -13,11 +13,10 @@ use crate::store::DeadAction;
 )]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
-    choice: Choice,
+    pub(super) choice: Choice,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let filter = arguments.choice.filter()?;
-    print!("{}", arguments.choice.telling().ask(&filter, &DeadAction::Drop)?);
-    Ok(Exit::Done)
+    arguments.choice.telling().ask(&filter, &DeadAction::Drop)
 }

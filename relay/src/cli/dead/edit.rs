@@ -33,8 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Failure::not_found(what, "give a file that holds it, or - for standard input")
     })?;
     let filter = arguments.selection.filter(Some(&arguments.id));
-    print!("{}", arguments.telling.ask(&filter, &DeadAction::Replace(payload))?);
-    Ok(Exit::Done)
+    arguments.telling.ask(&filter, &DeadAction::Replace(payload))
 }
 
 fn read(file: &std::path::Path) -> std::io::Result<Vec<u8>> {

@@ -28,27 +28,56 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let config = arguments.file.load()?;
     let filter = arguments.selection.filter(None);
-    let letters = block_on(async { Stores::open(&config).await?.dead(&filter).await })?;
-    let text = if arguments.json { json_screen(&letters) } else { screen(&letters, time::now()) };
+    let mut groups = Groups::default();
+    block_on(async { Stores::open(&config).await?.each_dead(&filter, |letter| groups.add(letter)).await })?;
+    let text = if arguments.json { json_screen(&groups) } else { screen(&groups, time::now()) };
     print!("{text}");
     Ok(Exit::Done)
 }
 
+/// Dead letters by lane and error.
+#[derive(Debug, Default)]
+pub(super) struct Groups(BTreeMap<(LaneId, String, String), Group>);
+
 /// Dead letters of one lane that died of the same.
-struct Group<'a> {
-    lane: &'a LaneId,
-    code: &'a str,
-    detail: &'a str,
+#[derive(Debug)]
+struct Group {
     count: u64,
-    keys: BTreeSet<&'a str>,
+    keys: BTreeSet<String>,
     first: u64,
     last: u64,
-    example: &'a str,
+    example: String,
 }
 
-/// One line per lane and error, the largest group first.
-pub(super) fn screen(letters: &[DeadLetter], now: u64) -> String {
-    if letters.is_empty() {
+impl Groups {
+    pub(super) fn add(&mut self, letter: DeadLetter) {
+        let DeadLetter { lane, event, code, detail, dead_at, .. } = letter;
+        let group = self.0.entry((lane, code, detail)).or_insert_with(|| Group {
+            count: 0,
+            keys: BTreeSet::new(),
+            first: dead_at,
+            last: dead_at,
+            example: event.id,
+        });
+        group.count += 1;
+        group.keys.insert(event.aggregate_id);
+        group.first = group.first.min(dead_at);
+        group.last = group.last.max(dead_at);
+    }
+
+    /// The largest first.
+    fn sorted(&self) -> Vec<(&LaneId, &str, &str, &Group)> {
+        let each =
+            self.0.iter().map(|((lane, code, detail), group)| (lane, code.as_str(), detail.as_str(), group));
+        let mut sorted: Vec<_> = each.collect();
+        sorted.sort_by_key(|(.., group)| std::cmp::Reverse(group.count));
+        sorted
+    }
+}
+
+/// One line per lane and error.
+pub(super) fn screen(groups: &Groups, now: u64) -> String {
+    if groups.0.is_empty() {
         return "no dead letters\n".to_owned();
     }
     let titles = [
@@ -60,61 +89,38 @@ pub(super) fn screen(letters: &[DeadLetter], now: u64) -> String {
         ("last", Align::Left),
         ("one of them", Align::Left),
     ];
-    let row = |group: &Group<'_>| {
+    let row = |(lane, code, detail, group): (&LaneId, &str, &str, &Group)| {
         vec![
             grouped(group.count),
-            group.lane.to_string(),
-            format!("{} {}", group.code, one_line(group.detail)),
+            lane.to_string(),
+            format!("{code} {}", one_line(detail)),
             grouped(group.keys.len() as u64),
             time::short(group.first, now),
             time::short(group.last, now),
-            group.example.to_owned(),
+            group.example.clone(),
         ]
     };
-    let rows: Vec<_> = groups(letters).iter().map(row).collect();
+    let rows: Vec<_> = groups.sorted().into_iter().map(row).collect();
     columns(&titles, &rows)
 }
 
 /// The same groups as JSON.
-pub(super) fn json_screen(letters: &[DeadLetter]) -> String {
-    let each = |group: &Group<'_>| {
+pub(super) fn json_screen(groups: &Groups) -> String {
+    let each = |(lane, code, detail, group): (&LaneId, &str, &str, &Group)| {
         json!({
             "count": group.count,
-            "pipeline": group.lane.pipeline,
-            "sink": group.lane.sink,
-            "code": group.code,
-            "detail": group.detail,
+            "pipeline": lane.pipeline,
+            "sink": lane.sink,
+            "code": code,
+            "detail": detail,
             "keys": group.keys.len(),
             "first": time::full(group.first),
             "last": time::full(group.last),
             "one_of_them": group.example,
         })
     };
-    let all: serde_json::Value = groups(letters).iter().map(each).collect();
+    let all: serde_json::Value = groups.sorted().into_iter().map(each).collect();
     format!("{all:#}\n")
-}
-
-fn groups(letters: &[DeadLetter]) -> Vec<Group<'_>> {
-    let mut groups: BTreeMap<(&LaneId, &str, &str), Group<'_>> = BTreeMap::new();
-    for letter in letters {
-        let group = groups.entry((&letter.lane, &letter.code, &letter.detail)).or_insert_with(|| Group {
-            lane: &letter.lane,
-            code: &letter.code,
-            detail: &letter.detail,
-            count: 0,
-            keys: BTreeSet::new(),
-            first: letter.dead_at,
-            last: letter.dead_at,
-            example: &letter.event.id,
-        });
-        group.count += 1;
-        group.keys.insert(&letter.event.aggregate_id);
-        group.first = group.first.min(letter.dead_at);
-        group.last = group.last.max(letter.dead_at);
-    }
-    let mut sorted: Vec<_> = groups.into_values().collect();
-    sorted.sort_by_key(|it| std::cmp::Reverse(it.count));
-    sorted
 }
 
 /// A detail as a cell: its first line, at most 80 characters of it.

@@ -28,6 +28,5 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let filter = arguments.choice.filter()?;
-    print!("{}", arguments.choice.telling().ask(&filter, &arguments.action())?);
-    Ok(Exit::Done)
+    arguments.choice.telling().ask(&filter, &arguments.action())
 }

@@ -27,7 +27,7 @@ pub(super) struct Selection {
     #[arg(long, value_name = "CODE")]
     pub(super) error: Option<String>,
     /// Given up on longer ago than this, such as "2h" or "30d", by this machine's clock.
-    #[arg(long, value_name = "AGE", value_parser = age)]
+    #[arg(long, value_name = "AGE", value_parser = length)]
     pub(super) older_than: Option<Duration>,
 }
 
@@ -56,12 +56,19 @@ impl Selection {
     }
 }
 
-fn age(text: &str) -> Result<Duration, String> {
+/// A length of time.
+pub(super) fn length(text: &str) -> Result<Duration, String> {
     duration(text).ok_or_else(|| "expected a number and a unit: s, min, h or d".to_owned())
 }
 
 fn lane(text: &str) -> Result<(String, String), String> {
     let parts = text.split_once('→').or_else(|| text.split_once('/'));
     let (pipeline, sink) = parts.ok_or("expected \"PIPELINE → SINK\" or PIPELINE/SINK")?;
+    if sink.trim().contains(['/', ' ']) {
+        return Err(
+            "expected \"PIPELINE → SINK\" without a shard: a sink's dead letters are chosen together"
+                .to_owned(),
+        );
+    }
     Ok((pipeline.trim().to_owned(), sink.trim().to_owned()))
 }

@@ -34,7 +34,8 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let config = arguments.file.load()?;
     let filter = arguments.selection.filter(Some(&arguments.id));
-    let letters = block_on(async { Stores::open(&config).await?.dead(&filter).await })?;
+    let mut letters = Vec::new();
+    block_on(async { Stores::open(&config).await?.each_dead(&filter, |letter| letters.push(letter)).await })?;
     if letters.is_empty() {
         let what = format!("no dead letter has the event id {:?}", arguments.id);
         return Err(Failure::not_found(what, "relay dead list shows those that there are"));

@@ -1,20 +1,21 @@
 //! Screens of dead letters, word for word.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Parser as _;
 use futures_util::future::BoxFuture;
-use relay_engine::event::OwnedEvent;
+use relay_engine::event::{KeyId, OwnedEvent};
 use relay_engine::message::{Address, Content, Message};
 
-use super::asked::Extent;
+use super::asked::sentence;
 use super::{list, show};
 use crate::cli::stores::Stores;
-use crate::cli::{Arguments, Command, block_on};
+use crate::cli::{Arguments, Command, Exit, block_on};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
-    Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue,
+    LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// 2026-11-21T09:20:00Z
@@ -22,7 +23,7 @@ const NOW: u64 = 1_795_252_800_000_000;
 
 fn letter(id: &str, key: &str, code: &str, detail: &str, blocked: u64, seconds_ago: u64) -> DeadLetter {
     DeadLetter {
-        lane: LaneId { pipeline: "orders".to_owned(), sink: "billing".to_owned() },
+        lane: LaneId::new("orders", "billing"),
         event: OwnedEvent {
             id: id.to_owned(),
             sequence: 17,
@@ -63,9 +64,11 @@ fn letters() -> Vec<DeadLetter> {
 
 #[test]
 fn dead_letters_are_grouped_by_lane_and_error() {
-    insta::assert_snapshot!("dead_list", list::screen(&letters(), NOW));
-    insta::assert_snapshot!("dead_list_json", list::json_screen(&letters()));
-    assert_eq!(list::screen(&[], NOW), "no dead letters\n");
+    let mut groups = list::Groups::default();
+    assert_eq!(list::screen(&groups, NOW), "no dead letters\n");
+    letters().into_iter().for_each(|letter| groups.add(letter));
+    insta::assert_snapshot!("dead_list", list::screen(&groups, NOW));
+    insta::assert_snapshot!("dead_list_json", list::json_screen(&groups));
 }
 
 #[test]
@@ -81,33 +84,38 @@ fn a_dead_letter_is_shown_whole_and_its_values_only_on_request() {
 
 #[test]
 fn the_extent_of_a_retry_counts_each_key_once() {
-    let s214: Vec<_> = letters().into_iter().filter(|it| it.code == "S214").collect();
-    let extent = Extent::of(&s214);
-    assert_eq!(
-        extent.sentence(&DeadAction::Retry, true),
-        "3 events of 2 keys would be sent again, in key order; 211 events wait behind them\n"
-    );
-    insta::assert_snapshot!("dead_retry", extent.sentence(&DeadAction::Retry, false));
-    insta::assert_snapshot!("dead_drop", extent.sentence(&DeadAction::Drop, false));
-    insta::assert_snapshot!("dead_transform", extent.sentence(&DeadAction::Rerun, true));
-    let nothing = Extent::of(&[]).sentence(&DeadAction::Drop, false);
+    let extent = Extent { letters: 3, keys: 2, behind: 211 };
+    insta::assert_snapshot!("dead_retry", sentence(extent, &DeadAction::Retry, true));
+    insta::assert_snapshot!("dead_drop", sentence(extent, &DeadAction::Drop, false));
+    insta::assert_snapshot!("dead_transform", sentence(extent, &DeadAction::Rerun, true));
+    let nothing = sentence(Extent::default(), &DeadAction::Drop, false);
     assert_eq!(nothing, "no dead letter matches; nothing to drop\n");
 }
 
 #[test]
+fn what_came_of_a_request_is_told_event_by_event() {
+    let lane = |sink: &str| LaneId::new("orders", sink);
+    let again =
+        DeadAgain { code: "S214".to_owned(), detail: "400 from POST /invoices\nmore".to_owned(), letters: 1 };
+    let outcome =
+        Outcome { open: vec![lane("events")], taken: 1_005, done: 1_000, waiting: 1, dead: vec![again] };
+    let store = DeadOnly { outcome, ..DeadOnly::of(letters()) };
+    let (told, exit) = tell(&Stores::of(vec![Arc::new(store)]), "relay dead retry --all --wait 0s");
+    insta::assert_snapshot!("dead_outcome", told);
+    assert_eq!(exit, Exit::Failed, "one is dead again");
+
+    let outcome = Outcome { taken: 4, ..Outcome::default() };
+    let store = DeadOnly { outcome, ..DeadOnly::of(letters()) };
+    let (told, exit) = tell(&Stores::of(vec![Arc::new(store)]), "relay dead drop --all");
+    assert!(told.ends_with("4 events dropped\n"), "{told}");
+    assert_eq!(exit, Exit::Done);
+}
+
+#[test]
 fn a_dry_run_asks_for_nothing_and_a_retry_asks_once() {
-    let store = Arc::new(DeadOnly { letters: letters(), asked: Mutex::default() });
+    let store = Arc::new(DeadOnly::of(letters()));
     let stores = Stores::of(vec![store.clone()]);
-    let arguments = |line: &str| {
-        let parsed = Arguments::try_parse_from(line.split(' ')).unwrap();
-        let Command::Dead(super::Command::Retry(arguments)) = parsed.command else { panic!("not a retry") };
-        arguments
-    };
-    let tell = |line| {
-        let arguments = arguments(line);
-        let (filter, action) = (arguments.choice.filter().unwrap(), arguments.action());
-        block_on(arguments.choice.telling().ask_stores(&stores, &filter, &action)).unwrap()
-    };
+    let tell = |line| tell(&stores, line).0;
     let dry = tell("relay dead retry --error S214 --lane orders/billing --dry-run");
     assert!(dry.starts_with("3 events of 2 keys would be sent again"), "{dry}");
     assert!(store.asked.lock().unwrap().is_empty());
@@ -143,18 +151,44 @@ fn a_command_that_names_no_letters_is_refused_and_an_age_needs_its_unit() {
 #[test]
 fn more_dead_letters_than_a_page_are_all_counted() {
     let each = |index: usize| letter(&index.to_string(), "order-1", "S214", "", 0, 1);
-    let store = DeadOnly { letters: (0..1234).map(each).collect(), asked: Mutex::default() };
+    let store = DeadOnly::of((0..1234).map(each).collect());
     let stores = Stores::of(vec![Arc::new(store)]);
-    assert_eq!(block_on(stores.dead(&DeadFilter::default())).unwrap().len(), 1234);
+    let mut shown = 0;
+    block_on(stores.each_dead(&DeadFilter::default(), |_| shown += 1)).unwrap();
+    assert_eq!(shown, 1234);
+}
+
+/// What a command line that changes dead letters prints, and how it ends.
+fn tell(stores: &Stores, line: &str) -> (String, Exit) {
+    let parsed = Arguments::try_parse_from(line.split(' ')).unwrap();
+    let (choice, action) = match parsed.command {
+        Command::Dead(super::Command::Retry(arguments)) => {
+            let action = arguments.action();
+            (arguments.choice, action)
+        }
+        Command::Dead(super::Command::Drop(arguments)) => (arguments.choice, DeadAction::Drop),
+        other => panic!("{other:?} changes no dead letter"),
+    };
+    let filter = choice.filter().unwrap();
+    let mut printed = String::new();
+    let print = |text: &str| printed.push_str(text);
+    let exit = block_on(choice.telling().ask_stores(stores, &filter, &action, print)).unwrap();
+    (printed, exit)
 }
 
 /// A store that has dead letters and nothing else.
+#[derive(Default)]
 struct DeadOnly {
     letters: Vec<DeadLetter>,
     asked: Mutex<Vec<(DeadFilter, DeadAction)>>,
+    outcome: Outcome,
 }
 
 impl DeadOnly {
+    fn of(letters: Vec<DeadLetter>) -> Self {
+        Self { letters, ..Self::default() }
+    }
+
     fn matching(&self, filter: &DeadFilter) -> Vec<DeadLetter> {
         let fits = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|it| it == value);
         let matches = |it: &&DeadLetter| {
@@ -217,8 +251,17 @@ impl Store for DeadOnly {
         not_here()
     }
 
-    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>> {
+    fn attend<'a>(
+        &'a self,
+        _: &'a LaneId,
+        _: &'a str,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
         not_here()
+    }
+
+    fn lanes(&self) -> BoxFuture<'_, Result<Vec<LaneSummary>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn dead<'a>(
@@ -231,13 +274,32 @@ impl Store for DeadOnly {
         Box::pin(async move { Ok(page) })
     }
 
+    fn held<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        not_here()
+    }
+
+    fn queues(&self, _: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        not_here()
+    }
+
     fn request<'a>(
         &'a self,
         filter: &'a DeadFilter,
         action: &'a DeadAction,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Requested, StoreError>> {
         self.asked.lock().unwrap().push((filter.clone(), action.clone()));
-        let count = self.matching(filter).len() as u64;
-        Box::pin(async move { Ok(count) })
+        let letters = self.matching(filter).len() as u64;
+        Box::pin(async move { Ok(Requested { letters, requests: vec![1] }) })
+    }
+
+    fn extent<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<Extent, StoreError>> {
+        let matching = self.matching(filter);
+        let keys: BTreeSet<_> = matching.iter().map(|it| it.event.aggregate_id.clone()).collect();
+        let (letters, keys) = (matching.len() as u64, keys.len() as u64);
+        Box::pin(async move { Ok(Extent { letters, keys, behind: 0 }) })
+    }
+
+    fn outcome<'a>(&'a self, _: &'a [i64]) -> BoxFuture<'a, Result<Outcome, StoreError>> {
+        Box::pin(async { Ok(self.outcome.clone()) })
     }
 }

@@ -32,6 +32,7 @@ fn a_wrong_value_is_found_where_it_stands() {
         ("retry = { first = \"5 m\" }", "C007", 19, "pipeline.orders.retry.first"),
         ("retry = { frist = \"5 s\" }", "C003", 11, "pipeline.orders.retry.frist"),
         ("grace = \"2 h\"", "C006", 9, "pipeline.orders.grace"),
+        ("shards = 65", "C006", 10, "pipeline.orders.shards"),
         ("batch = { bytes = 8 }", "C008", 19, "pipeline.orders.batch.bytes"),
         ("window = { bytes = \"64 MiBs\" }", "C008", 20, "pipeline.orders.window.bytes"),
         ("on_dead = \"${NOT_SET}\"", "C009", 11, "pipeline.orders.on_dead"),
@@ -254,4 +255,17 @@ held = { x = 1 }
             );
         }
     }
+}
+
+#[cfg(all(feature = "postgres", feature = "sqlite"))]
+#[test]
+fn the_keys_of_an_sqlite_outbox_are_not_divided() {
+    let sqlite = POSTGRES.replace("type = \"postgres\"", "type = \"sqlite\"\npath = \"shop.db\"");
+    let sqlite = sqlite.lines().filter(|line| !line.starts_with("url")).collect::<Vec<_>>().join("\n");
+    let divided = |source: &str, shards: u32| format!("{source}\n{STDOUT}\n{PIPELINE}\nshards = {shards}\n");
+    assert!(read(&divided(POSTGRES, 4)).is_ok());
+    assert!(read(&divided(&sqlite, 1)).is_ok());
+    let found = found(&divided(&sqlite, 4));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].0, found[0].3.as_str()), ("C019", "pipeline.orders.shards"));
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::super::{FirstStart, HeldConfig, OnDead, SinkConfig, SourceAdapter, StormConfig, load, parse};
+use super::super::{
+    AdminConfig, FirstStart, HeldConfig, OnDead, SinkConfig, SourceAdapter, StormConfig, load, parse,
+};
 use super::{env, read, with};
 use crate::source::Columns;
 
@@ -53,6 +55,7 @@ held    = { parked = 5000, dead = 10, dead_bytes = "2 MiB" }
 
 [admin]
 listen  = "off"
+tap     = true
 control = false
 "#;
 
@@ -106,7 +109,7 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(pipeline.storm, Some(StormConfig { percent: 80, last: 64 }));
     let held = HeldConfig { parked: 5_000, parked_bytes: 1 << 30, dead: 10, dead_bytes: 2 << 20 };
     assert_eq!(pipeline.held, held);
-    assert_eq!((config.admin.listen, config.admin.control), (None, false));
+    assert_eq!(config.admin, AdminConfig { listen: None, tap: true, control: false });
     assert!(config.warnings.is_empty());
 }
 
@@ -138,8 +141,8 @@ fn what_is_left_out_has_the_documented_default() {
     }
     assert_eq!(pipeline.settle_interval, Duration::from_millis(100));
     assert_eq!(pipeline.grace, Duration::from_secs(20));
-    assert_eq!(config.admin.listen, Some("127.0.0.1:9464".parse().unwrap()));
-    assert!(config.admin.control);
+    let listen = Some("127.0.0.1:9464".parse().unwrap());
+    assert_eq!(config.admin, AdminConfig { listen, tap: false, control: true });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use relay_engine::event::{EventBatch, EventFields};
+use relay_engine::event::{EventBatch, EventFields, WITHHELD};
 use relay_engine::message::{Content, Message};
 use relay_engine::route::{Grant, Router, SinkKind, SinkRoute};
 use relay_engine::verdict::{PluginMessage, Target, Verdict};
@@ -208,4 +208,32 @@ async fn a_new_generation_is_noticed_and_taken_over() {
     assert_eq!(chain.renew().unwrap(), ["scripted: aaaaaa → bbbbbb"]);
     assert!(only(chain.run(&events(&["{}"]))).is_empty());
     assert!(chain.renew().unwrap().is_empty(), "the same generation is not taken over twice");
+}
+
+#[test]
+fn an_event_whose_payload_was_not_read_fails_and_no_plugin_takes_it_for_a_tombstone() {
+    let by_payload: Transform = |_, payload| match payload {
+        b"" => publish(vec![to("/invoices/of-a-tombstone")]),
+        _ => publish(vec![message()]),
+    };
+    let mut batch = events(&["before"]);
+    let withheld = EventFields {
+        id: "01JE",
+        aggregate_type: "order",
+        aggregate_id: "order-2",
+        attributes: &[("tenant", "a"), (WITHHELD, "104857600")],
+        ..EventFields::default()
+    };
+    batch.push(&withheld).unwrap();
+    // An operator gave this one a payload: what its source noted means nothing any more.
+    batch.push(&EventFields { payload: Some(b"small"), ..withheld }).unwrap();
+    for plugins in [&[][..], &[by_payload], &[by_payload, by_payload]] {
+        let rendered = chain(plugins).run(&batch);
+        assert_eq!(code(&rendered[1]), "D318", "{} plugins", plugins.len());
+        for delivered in [0, 2] {
+            let Rendered::Messages(messages) = &rendered[delivered] else { panic!("{rendered:?}") };
+            assert_eq!(messages.len(), 1, "{} plugins", plugins.len());
+            assert_eq!(messages[0].address.place, "/order", "{} plugins", plugins.len());
+        }
+    }
 }

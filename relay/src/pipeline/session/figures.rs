@@ -4,25 +4,33 @@ use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
 use relay_engine::engine::Cause;
+use relay_engine::event::Shard;
 
 use super::Session;
 use crate::pipeline::live::LiveBatch;
 use crate::pipeline::view::{LaneState, LaneView};
 use crate::sink::Report;
-use crate::store::{HeldState, RetryResult, Settlement};
+use crate::store::{HeldState, LaneId, RetryResult, Settlement};
 use crate::telemetry;
 
 /// How often figures are brought up to date: often enough for a person who watches.
 pub(super) const SHOW_EVERY: Duration = Duration::from_millis(100);
 
 impl Session<'_> {
-    pub(super) fn labels(&self) -> [(&'static str, String); 2] {
-        [("pipeline", self.parts.id.pipeline.clone()), ("sink", self.parts.id.sink.clone())]
+    /// A lane that is a part of one has its number beside its name.
+    pub(super) fn labels(&self) -> Vec<(&'static str, String)> {
+        let LaneId { pipeline, sink, shard } = &self.parts.id;
+        let mut labels = vec![("pipeline", pipeline.clone()), ("sink", sink.clone())];
+        if *shard != Shard::WHOLE {
+            labels.push(("shard", shard.to_string()));
+        }
+        labels
     }
 
     pub(super) fn count_failure(&self, code: &str) {
-        let [pipeline, sink] = self.labels();
-        counter!(telemetry::FAILURES, &[pipeline, sink, ("code", code.to_owned())]).increment(1);
+        let mut labels = self.labels();
+        labels.push(("code", code.to_owned()));
+        counter!(telemetry::FAILURES, &labels).increment(1);
     }
 
     pub(super) fn note_age(&mut self, report: &Report) {

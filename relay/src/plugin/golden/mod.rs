@@ -13,7 +13,9 @@ mod verdict;
 
 pub use carried::{carried, with_cases};
 pub use gate::gate;
-pub use relay_plugin_cases::{Case, CaseError, Change, EventRow, Outcome, Suite, compared, updated};
+pub use relay_plugin_cases::{
+    Case, CaseError, Change, EventRow, Outcome, Suite, compared, recorded, updated,
+};
 pub use result::{CaseOutcome, CaseResult};
 pub(in crate::plugin) use run::host;
 pub use run::{push_row, run, run_loaded, run_with_defaults};

@@ -12,6 +12,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("cases/src/lib.rs", include_str!("../../../../plugin-sdk/cases/src/lib.rs")),
     ("cases/src/outcome.rs", include_str!("../../../../plugin-sdk/cases/src/outcome.rs")),
     ("cases/src/read.rs", include_str!("../../../../plugin-sdk/cases/src/read.rs")),
+    ("cases/src/record.rs", include_str!("../../../../plugin-sdk/cases/src/record.rs")),
     ("cases/src/screen.rs", include_str!("../../../../plugin-sdk/cases/src/screen.rs")),
     ("cases/src/suite.rs", include_str!("../../../../plugin-sdk/cases/src/suite.rs")),
     ("cases/src/tests.rs", include_str!("../../../../plugin-sdk/cases/src/tests.rs")),

@@ -10,6 +10,7 @@ use reqwest::{Method, Request, Url};
 
 use super::config::HttpSinkConfig;
 use super::signature::sign;
+use crate::sink::SentHeader;
 
 /// The sink's own settings are wrong.
 const SETTINGS: &str = "S211";
@@ -37,6 +38,9 @@ const RESERVED: [&str; 16] = [
     "webhook-signature",
     "webhook-timestamp",
 ];
+
+/// Headers whose values depend on when a request is sent.
+const MADE_WHILE_SENT: [&str; 2] = ["webhook-signature", "webhook-timestamp"];
 
 /// Makes requests of messages.
 #[derive(Debug)]
@@ -113,6 +117,22 @@ impl RequestMaker {
             return Err(outside());
         }
         Ok(url)
+    }
+
+    /// The headers of the request for `message`, for people: the operator's, which may be credentials, and what
+    /// depends on the time of sending without their values. `None` where there is no request for it.
+    pub(super) fn shown_headers(&self, message: MessageRef<'_>) -> Option<Vec<SentHeader>> {
+        let body = message.body().unwrap_or_default();
+        let headers = self.headers_of(message, body, UNIX_EPOCH).ok()?;
+        let shown = headers.iter().map(|(name, value)| {
+            let of_sending = MADE_WHILE_SENT.contains(&name.as_str());
+            if of_sending || self.headers.contains_key(name) {
+                SentHeader::hidden(name.as_str())
+            } else {
+                SentHeader::shown(name.as_str(), value.as_bytes())
+            }
+        });
+        Some(shown.collect())
     }
 
     fn headers_of(
@@ -279,6 +299,23 @@ mod tests {
         assert_eq!(made.headers()["webhook-id"], "p/01/0");
         assert_eq!(made.headers()["webhook-timestamp"], "0");
         assert!(!made.headers().contains_key("webhook-signature"));
+    }
+
+    #[test]
+    fn headers_are_shown_as_they_are_sent_and_credentials_only_by_name() {
+        let signing = HttpSinkConfig { secrets: vec![b"whsec".to_vec()], ..config("http://a") };
+        let maker = RequestMaker::new(&signing).unwrap();
+        let batch = batch("/", &[("X-Tenant", "blue")]);
+        let message = batch.get(0).unwrap();
+        let shown = maker.shown_headers(message).unwrap();
+        let sent = maker.request(message, UNIX_EPOCH).unwrap().request;
+        assert_eq!(shown.len(), sent.headers().len());
+        for header in shown {
+            let hidden = ["authorization", "webhook-timestamp", "webhook-signature"];
+            let value = sent.headers()[&header.name].as_bytes().to_vec();
+            let expected = (!hidden.contains(&header.name.as_str())).then_some(value);
+            assert_eq!(header.value, expected, "{}", header.name);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use relay_engine::message::MessageBatch;
+use relay_engine::message::{MessageBatch, MessageRef};
 use relay_engine::outcome::{Failure, FailureClass};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response};
@@ -17,7 +17,7 @@ use super::answer::{AnswerParts, abandoned, blocked_failure, judge, judge_error}
 use super::config::HttpSinkConfig;
 use super::request::RequestMaker;
 use super::retry_after;
-use crate::sink::{Report, Reports, Sink, SinkTraits};
+use crate::sink::{Report, Reports, SentHeader, Sink, SinkTraits};
 
 /// How much of an answer's body is kept for the error.
 const EXCERPT: usize = 1_024;
@@ -92,6 +92,10 @@ impl Sink for HttpSink {
             }
         }
         .boxed()
+    }
+
+    fn sent_headers(&self, message: MessageRef<'_>) -> Vec<SentHeader> {
+        self.courier.as_ref().and_then(|it| it.maker.shown_headers(message)).unwrap_or_default()
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -16,7 +16,7 @@ use super::config::KafkaSinkConfig;
 use super::ledger::{Answer, Ledger, Ticket};
 use super::producer::{Producer, weight};
 use super::properties::{Batching, max_message, reserved_property};
-use crate::sink::{Reports, Sink, SinkTraits};
+use crate::sink::{Reports, SentHeader, Sink, SinkTraits};
 
 /// How long the brokers may take to answer when the sink is opened.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(5);
@@ -217,6 +217,15 @@ impl Sink for KafkaSink {
 
     fn send(&mut self, batch_id: u64, batch: Arc<MessageBatch>, indexes: Vec<u32>) -> BoxFuture<'_, ()> {
         async move { self.send_all(batch_id, &batch, indexes).await }.boxed()
+    }
+
+    fn sent_headers(&self, message: MessageRef<'_>) -> Vec<SentHeader> {
+        let mut idempotency_key = String::new();
+        message.write_idempotency_key(&mut idempotency_key);
+        let own = message.headers().map(|(name, value)| SentHeader::shown(name, value));
+        let added = [(ID_HEADER, message.event().id()), (KEY_HEADER, &idempotency_key)];
+        let added = added.map(|(name, value)| SentHeader::shown(name, value.as_bytes()));
+        own.chain(added).collect()
     }
 
     fn close(mut self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -16,7 +16,7 @@ use super::config::NatsSinkConfig;
 use super::connection::Connection;
 use super::pending::{Gathered, Pending, Publish};
 use super::publish::{headers, subject};
-use crate::sink::{Reports, Sink, SinkTraits};
+use crate::sink::{Reports, SentHeader, Sink, SinkTraits};
 
 /// What a publish costs beside key, body and the message's own headers: the two headers the sink adds.
 const PUBLISH_OVERHEAD: usize = 1_024;
@@ -138,6 +138,13 @@ impl Sink for NatsSink {
             }
         }
         .boxed()
+    }
+
+    fn sent_headers(&self, message: MessageRef<'_>) -> Vec<SentHeader> {
+        let Ok(headers) = headers(message) else { return Vec::new() };
+        let each = headers.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        let shown = each.map(|(name, value)| SentHeader::shown(name.as_ref(), value.as_str().as_bytes()));
+        shown.collect()
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use relay_engine::event::Shard;
+
 use crate::source::Columns;
 
 /// Settings of one Postgres source, already validated.
@@ -21,6 +23,10 @@ pub struct PostgresSourceConfig {
     pub poll_busy: Duration,
     /// The longest pause, reached when nothing comes.
     pub poll_idle: Duration,
+    /// The largest payload that is read, in bytes; of a larger one only the size is.
+    pub max_payload: usize,
+    /// Which keys are read.
+    pub shard: Shard,
     /// Bound on every statement.
     pub statement_timeout: Duration,
 }

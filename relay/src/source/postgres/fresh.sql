@@ -1,1 +1,1 @@
-SELECT {columns} FROM {table} WHERE txid >= {xmax} ORDER BY txid LIMIT {limit}
+SELECT {columns} FROM {table} WHERE txid >= {xmax}{mine} ORDER BY txid LIMIT {limit}

@@ -1,1 +1,1 @@
-SELECT {columns} FROM {table} WHERE txid = ANY ('{{running}}'::bigint[]) ORDER BY txid LIMIT {limit}
+SELECT {columns} FROM {table} WHERE txid = ANY ('{{running}}'::bigint[]){mine} ORDER BY txid LIMIT {limit}

@@ -3,6 +3,7 @@
 mod config;
 mod ddl;
 mod failure;
+mod find;
 mod flush;
 mod inspect;
 mod newest;
@@ -18,5 +19,6 @@ mod source;
 
 pub use config::PostgresSourceConfig;
 pub use ddl::{ddl, grants};
+pub use find::find;
 pub use newest::newest;
 pub use source::PostgresSource;

@@ -20,7 +20,7 @@ const MOST_BYTES: usize = 16 << 20;
 pub async fn newest(config: &PostgresSourceConfig, count: usize) -> Result<EventBatch, SourceError> {
     let mut session = Session::connect(config).await?;
     let found = inspect(&mut session, config).await?;
-    let statement = Statements::new(config).newest(count);
+    let statement = Statements::new(config, found.payload).newest(count);
     let rows = session.query("reading the newest rows", config.statement_timeout, &statement).await?;
     let mut newest = Rows::new(BatchLimit { events: count, bytes: MOST_BYTES });
     for row in rows {

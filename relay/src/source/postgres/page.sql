@@ -1,3 +1,3 @@
 SELECT {columns} FROM {table}
- WHERE {sequence} >= {first} AND {sequence} <= {last} AND {condition}
+ WHERE {sequence} >= {first} AND {sequence} <= {last} AND {condition}{mine}
  ORDER BY {sequence} LIMIT {limit}

@@ -29,6 +29,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Reader {
     session: Session,
+    statements: Statements,
     /// Kept, because nearly every batch that is read beside a writer waits for a flush.
     timer: Timer,
     decoder: Decoder,
@@ -63,6 +64,7 @@ impl Reader {
     /// Reads from `place` on, behind the sequence `after` if the place has a target.
     pub(super) fn new(
         session: Session,
+        statements: Statements,
         decoder: Decoder,
         statement_timeout: Duration,
         place: Place,
@@ -76,6 +78,7 @@ impl Reader {
         let cursor = Place { target: None, ..place };
         Self {
             session,
+            statements,
             timer: Timer::default(),
             decoder,
             statement_timeout,
@@ -86,24 +89,20 @@ impl Reader {
     }
 
     /// Takes one step. Its state moves only when the step is complete, so the call may be dropped.
-    pub(super) async fn step(
-        &mut self,
-        statements: &Statements,
-        limit: BatchLimit,
-    ) -> Result<Step, SourceError> {
+    pub(super) async fn step(&mut self, limit: BatchLimit) -> Result<Step, SourceError> {
         let limit = BatchLimit { events: self.rows_at_once.clamp(1, limit.events.max(1)), ..limit };
         match self.delta.clone() {
-            None => self.poll(statements, limit).await,
+            None => self.poll(limit).await,
             Some(delta) => match delta.ranges {
-                None => self.find_ranges(statements, delta).await,
-                Some(ranges) => self.page(statements, limit, delta, ranges).await,
+                None => self.find_ranges(delta).await,
+                Some(ranges) => self.page(limit, delta, ranges).await,
             },
         }
     }
 
     /// Reads what is new, in one round trip; what is too much for one batch becomes a delta.
-    async fn poll(&mut self, statements: &Statements, limit: BatchLimit) -> Result<Step, SourceError> {
-        let script = statements.poll(&self.cursor.cursor, limit.events + 1);
+    async fn poll(&mut self, limit: BatchLimit) -> Result<Step, SourceError> {
+        let script = self.statements.poll(&self.cursor.cursor, limit.events + 1);
         let Answer { moment, fresh, late, flushed } = self.answer("polling", &script, limit).await?;
         let merged = merge(fresh, late, limit);
         if merged.rows.is_empty() {
@@ -125,7 +124,7 @@ impl Reader {
     }
 
     /// Finds where the rows of `delta` lie, so that paging does not walk over retained rows before them.
-    async fn find_ranges(&mut self, statements: &Statements, delta: Delta) -> Result<Step, SourceError> {
+    async fn find_ranges(&mut self, delta: Delta) -> Result<Step, SourceError> {
         if self.cursor.cursor.is_beginning() {
             // Everything is new, so no retained row stands before it.
             self.delta = Some(Delta { ranges: Some(Ranges::everything()), ..delta });
@@ -133,7 +132,7 @@ impl Reader {
         }
         let Delta { target, after, .. } = &delta;
         let mut ranges = Ranges::default();
-        let script = statements.bounds(&self.cursor.cursor, &target.snapshot);
+        let script = self.statements.bounds(&self.cursor.cursor, &target.snapshot);
         let timeline = self.incarnation().timeline;
         self.session
             .run("finding where new rows lie", BOUNDS_TIMEOUT, &script, |part, row| {
@@ -156,16 +155,14 @@ impl Reader {
     }
 
     /// Reads the next page of `delta`.
-    async fn page(
-        &mut self,
-        statements: &Statements,
-        limit: BatchLimit,
-        delta: Delta,
-        ranges: Ranges,
-    ) -> Result<Step, SourceError> {
+    async fn page(&mut self, limit: BatchLimit, delta: Delta, ranges: Ranges) -> Result<Step, SourceError> {
         let Delta { target, after, .. } = delta;
-        let script =
-            statements.page(&self.cursor.cursor, &target.snapshot, ranges.above(after), limit.events + 1);
+        let script = self.statements.page(
+            &self.cursor.cursor,
+            &target.snapshot,
+            ranges.above(after),
+            limit.events + 1,
+        );
         let Answer { fresh, late, .. } = self.answer("reading a page", &script, limit).await?;
         let merged = merge(fresh, late, limit);
         self.learn_size(&merged, limit);

@@ -1,6 +1,6 @@
 //! Rows become events, with one copy and no allocation per row.
 
-use relay_engine::event::{EventBatch, EventFields};
+use relay_engine::event::{EventBatch, EventFields, WITHHELD};
 use sqlx::postgres::PgRow;
 
 use super::PostgresSourceConfig;
@@ -18,7 +18,8 @@ const AGGREGATE_TYPE: usize = 2;
 const AGGREGATE_ID: usize = 3;
 const EVENT_TYPE: usize = 4;
 const PAYLOAD: usize = 5;
-const FIRST_OPTIONAL: usize = 6;
+const WITHHELD_SIZE: usize = 6;
+const FIRST_OPTIONAL: usize = 7;
 
 /// How the payload column is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,7 @@ impl Decoder {
             None => None,
         };
         let mut attributes = Vec::new();
+        attributes.extend(text(row, WITHHELD_SIZE)?.map(|size| (WITHHELD, size)));
         for (column, name) in &self.attributes {
             attributes.extend(text(row, *column)?.map(|value| (name.as_str(), value)));
         }

@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
+use relay_engine::event::Shard;
+
 use super::PostgresSourceConfig;
+use super::rows::PayloadType;
 use super::snapshot::{Snapshot, list};
 
 const PROBE: &str = include_str!("probe.sql");
@@ -103,6 +106,10 @@ pub(super) struct Statements {
     table: String,
     sequence: String,
     columns: String,
+    /// What divides keys into shards.
+    key_hash: String,
+    /// What a row has to meet beside being new.
+    mine: String,
     timeout: Duration,
 }
 
@@ -110,22 +117,33 @@ pub(super) struct Statements {
 /// than a statement of the poll: at a million rows a second this is room for a backlog of 600 million.
 pub(super) const BOUNDS_TIMEOUT: Duration = Duration::from_mins(10);
 
+/// A compressed value is at most this much larger than what is stored of it, with either of the server's methods.
+const COMPRESSION: usize = 256;
+
 impl Statements {
-    pub(super) fn new(config: &PostgresSourceConfig) -> Self {
+    /// The statements for the table of `config`, whose payload column is of type `payload`.
+    pub(super) fn new(config: &PostgresSourceConfig, payload: PayloadType) -> Self {
         let columns = &config.columns;
-        let mut names = vec![
+        let names = [
             &columns.sequence,
             &columns.id,
             &columns.aggregate_type,
             &columns.aggregate_id,
             &columns.event_type,
-            &columns.payload,
         ];
-        names.extend(columns.headers.iter().chain(&columns.occurred_at).chain(&columns.attributes));
+        let mut selected: Vec<String> = names.into_iter().map(|name| identifier(name)).collect();
+        let name = identifier(&columns.payload);
+        let (size, large) = measured(&name, payload, config.max_payload);
+        selected.push(format!("CASE WHEN {large} THEN NULL ELSE {name} END"));
+        selected.push(format!("CASE WHEN {large} THEN {size} END"));
+        let optional = columns.headers.iter().chain(&columns.occurred_at).chain(&columns.attributes);
+        selected.extend(optional.map(|name| identifier(name)));
         Self {
             table: format!("{}.{}", identifier(&config.schema), identifier(&config.table)),
             sequence: identifier(&columns.sequence),
-            columns: names.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", "),
+            columns: selected.join(", "),
+            key_hash: key_hash(&identifier(&columns.aggregate_id)),
+            mine: of_shard(&identifier(&columns.aggregate_id), config.shard),
             timeout: config.statement_timeout,
         }
     }
@@ -187,10 +205,17 @@ impl Statements {
         self.fill(include_str!("newest.sql")).replace("{limit}", &count.to_string())
     }
 
+    /// The first row that `condition` takes, with its transaction and how many rows it takes.
+    pub(super) fn find(&self, condition: &str) -> String {
+        self.fill(include_str!("find.sql")).replace("{condition}", condition)
+    }
+
     fn fill(&self, template: &str) -> String {
         template
             .replace("{columns}", &self.columns)
             .replace("{table}", &self.table)
+            .replace("{key_hash}", &self.key_hash)
+            .replace("{mine}", &self.mine)
             .replace("{sequence}", &self.sequence)
     }
 }
@@ -206,6 +231,41 @@ fn fresh_condition(cursor: &Snapshot, target: &Snapshot) -> String {
 fn late_condition(cursor: &Snapshot, target: &Snapshot) -> Option<String> {
     let ended = cursor.ended_by(target);
     (!ended.is_empty()).then(|| format!("txid = ANY ('{{{}}}'::bigint[])", list(&ended)))
+}
+
+/// Whether the key in `column` belongs to `shard`, as a condition to append.
+///
+/// The server hashes the key's bytes, whatever the column's type and collation, with the function that its own hash
+/// partitioning relies on: its result is the same for as long as a cluster keeps its system identifier, and a position
+/// holds no longer.
+fn of_shard(column: &str, shard: Shard) -> String {
+    if shard == Shard::WHOLE {
+        return String::new();
+    }
+    let Shard { index, of } = shard;
+    format!(" AND {} % {of} = {index}", key_hash(column))
+}
+
+/// The number that decides to which shard a key belongs: its rest when divided by the number of shards.
+fn key_hash(column: &str) -> String {
+    format!("(hashtextextended(coalesce({column}::text, '') COLLATE \"C\", 0) & {})", i64::MAX)
+}
+
+/// How to ask for the bytes of the payload `column`, and whether they are more than `most`.
+///
+/// The length of text and bytes stands in the value's header, and no part of it has to be fetched. A JSON value has to
+/// be written out to be measured, so that is done only where what is stored of it could be compressed from more.
+fn measured(column: &str, payload: PayloadType, most: usize) -> (String, String) {
+    match payload {
+        PayloadType::Text | PayloadType::Bytes => {
+            (format!("octet_length({column})"), format!("octet_length({column}) > {most}"))
+        }
+        PayloadType::Json => {
+            let size = format!("octet_length({column}::text)");
+            let large = format!("(pg_column_size({column}) > {} AND {size} > {most})", most / COMPRESSION);
+            (size, large)
+        }
+    }
 }
 
 /// `name` as a quoted identifier.

@@ -26,6 +26,11 @@ impl Snapshot {
         self.xmax == 1
     }
 
+    /// Whether the transaction had ended.
+    pub(super) fn sees(&self, transaction: u64) -> bool {
+        transaction < self.xmax && !self.running.contains(&transaction)
+    }
+
     /// The transactions that ran here and had ended in `target`.
     pub(super) fn ended_by(&self, target: &Self) -> Vec<u64> {
         self.running.iter().copied().filter(|id| !target.running.contains(id)).collect()

@@ -25,7 +25,6 @@ use crate::source::{BatchLimit, ReadBatch, Source, SourceError, Start};
 #[derive(Debug)]
 pub struct PostgresSource {
     config: PostgresSourceConfig,
-    statements: Statements,
     pause: PollPause,
     timer: Timer,
     reader: Option<Reader>,
@@ -35,9 +34,8 @@ impl PostgresSource {
     /// A source that is not connected yet.
     #[must_use]
     pub fn new(config: PostgresSourceConfig) -> Self {
-        let statements = Statements::new(&config);
         let pause = PollPause::new(config.poll_busy, config.poll_idle);
-        Self { config, statements, pause, timer: Timer::default(), reader: None }
+        Self { config, pause, timer: Timer::default(), reader: None }
     }
 
     async fn connect(&mut self, start: Start) -> Result<Position, SourceError> {
@@ -47,7 +45,9 @@ impl PostgresSource {
         let decoder = Decoder::new(&self.config, found.payload);
         let (place, after) = self.place(&mut session, &found, start).await?;
         let position = place.position(after);
-        self.reader = Some(Reader::new(session, decoder, self.config.statement_timeout, place, after));
+        let statements = Statements::new(&self.config, found.payload);
+        self.reader =
+            Some(Reader::new(session, statements, decoder, self.config.statement_timeout, place, after));
         Ok(position)
     }
 
@@ -79,7 +79,7 @@ impl PostgresSource {
             let Some(reader) = &mut self.reader else {
                 return Err(unavailable(UNREACHABLE, "the source is not open"));
             };
-            match reader.step(&self.statements, limit).await {
+            match reader.step(limit).await {
                 Ok(Step::Batch(batch)) => {
                     self.pause.found(Instant::now());
                     return Ok(*batch);

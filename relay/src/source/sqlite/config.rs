@@ -16,6 +16,8 @@ pub struct SqliteSourceConfig {
     pub table: String,
     /// Column names.
     pub columns: Columns,
+    /// The largest payload that is read, in bytes; of a larger one only the size is.
+    pub max_payload: usize,
     /// Pause between empty polls while events flow.
     pub poll_busy: Duration,
     /// The longest pause, reached when nothing comes.

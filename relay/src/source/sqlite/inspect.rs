@@ -155,18 +155,18 @@ pub(super) fn page_statement(config: &SqliteSourceConfig) -> AssertSqlSafe<Strin
 /// `statement` with the names of this table.
 pub(super) fn columns_of(config: &SqliteSourceConfig, statement: &str) -> String {
     let names = &config.columns;
-    let mut columns = vec![
-        &names.sequence,
-        &names.id,
-        &names.aggregate_type,
-        &names.aggregate_id,
-        &names.event_type,
-        &names.payload,
-    ];
-    columns.extend(names.headers.iter().chain(&names.occurred_at).chain(&names.attributes));
-    let columns = columns.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
+    let required =
+        [&names.sequence, &names.id, &names.aggregate_type, &names.aggregate_id, &names.event_type];
+    let mut columns: Vec<String> = required.into_iter().map(|name| identifier(name)).collect();
+    let payload = identifier(&names.payload);
+    // The length stands in front of the row: no page of a large value is read for it.
+    let large = format!("octet_length({payload}) > {}", config.max_payload);
+    columns.push(format!("CASE WHEN {large} THEN NULL ELSE {payload} END"));
+    columns.push(format!("CASE WHEN {large} THEN octet_length({payload}) END"));
+    let optional = names.headers.iter().chain(&names.occurred_at).chain(&names.attributes);
+    columns.extend(optional.map(|name| identifier(name)));
     statement
-        .replace("{columns}", &columns)
+        .replace("{columns}", &columns.join(", "))
         .replace("{sequence}", &identifier(&names.sequence))
         .replace("{table}", &identifier(&config.table))
 }

@@ -3,6 +3,7 @@
 mod config;
 mod ddl;
 mod failure;
+mod find;
 mod inspect;
 mod newest;
 mod rows;
@@ -10,5 +11,6 @@ mod source;
 
 pub use config::SqliteSourceConfig;
 pub use ddl::ddl;
+pub use find::find;
 pub use newest::newest;
 pub use source::SqliteSource;

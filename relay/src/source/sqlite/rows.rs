@@ -1,6 +1,6 @@
 //! Rows become events.
 
-use relay_engine::event::{EventBatch, EventFields};
+use relay_engine::event::{EventBatch, EventFields, WITHHELD};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -16,7 +16,8 @@ const AGGREGATE_TYPE: usize = 2;
 const AGGREGATE_ID: usize = 3;
 const EVENT_TYPE: usize = 4;
 const PAYLOAD: usize = 5;
-const FIRST_OPTIONAL: usize = 6;
+const WITHHELD_SIZE: usize = 6;
+const FIRST_OPTIONAL: usize = 7;
 
 /// Turns rows of one table into events.
 #[derive(Debug)]
@@ -51,6 +52,9 @@ impl Decoder {
         let payload = bytes(row, PAYLOAD)?;
         let occurred_at = self.occurred_at.map(|column| microseconds(row, column)).transpose()?.flatten();
         let mut attributes = Vec::new();
+        let withheld: Option<i64> = row.try_get_unchecked(WITHHELD_SIZE).map_err(unreadable)?;
+        let withheld = withheld.map(|size| size.to_string());
+        attributes.extend(withheld.as_deref().map(|size| (WITHHELD, size)));
         for (column, name) in &self.attributes {
             attributes.extend(text(row, *column)?.map(|value| (name.as_str(), value)));
         }

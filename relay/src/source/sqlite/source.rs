@@ -19,7 +19,7 @@ use crate::source::timestamp::now_microseconds;
 use crate::source::{BatchLimit, ReadBatch, Source, SourceError, Start};
 
 /// The base of every position: a file of SQLite says nothing of its incarnation.
-const BASE: &str = "sqlite";
+pub(super) const BASE: &str = "sqlite";
 
 /// A checkpoint or a schema change may lock the file for a moment; longer than this is worth an error.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

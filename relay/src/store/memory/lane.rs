@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    Acquired, Claim, DeadAction, DeadFilter, DeadLetter, HeldEvent, HeldKey, HeldState, Holder, LaneId,
-    LaneRecord, LaneSummary, Lease, ParkedEvent, Retried, RetryResult, Settlement,
+    Acquired, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldEvent, HeldKey, HeldRecord,
+    HeldState, Holder, KeyQueue, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent, Retried,
+    RetryResult, Settlement, WaitsFor,
 };
 
 /// The longest wait kept: an `Instant` can't be moved by more than the clock's range.
@@ -37,6 +38,8 @@ pub(super) struct Lane {
     held: BTreeMap<Place, Held>,
     /// Where each held event stands, by event id.
     places: HashMap<String, Place>,
+    /// How many events each request gave another chance with success.
+    done: HashMap<i64, u64>,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,9 @@ struct Held {
     code: String,
     detail: String,
     generation: Vec<String>,
+    /// The request that gave it another chance last.
+    request: Option<i64>,
+    held_at: u64,
     rerun: Option<u64>,
 }
 
@@ -191,8 +197,10 @@ impl Lane {
     fn retried(&mut self, retried: &Retried, generation: &[String]) {
         match &retried.result {
             RetryResult::Done => {
-                if let Some(place) = self.places.remove(&retried.event_id) {
-                    self.held.remove(&place);
+                let place = self.places.remove(&retried.event_id);
+                let held = place.and_then(|place| self.held.remove(&place));
+                if let Some(request) = held.and_then(|held| held.request) {
+                    *self.done.entry(request).or_default() += 1;
                 }
             }
             RetryResult::Held { state, attempts, failure, messages, delivered } => {
@@ -236,6 +244,8 @@ impl Lane {
             code,
             detail,
             generation: held.generation.clone(),
+            request: None,
+            held_at: now(),
             rerun: None,
         };
         self.held.insert(place, row);
@@ -276,13 +286,14 @@ impl Lane {
     }
 
     /// Turns the dead letters that match into events to send again; the first of each key is due at once.
-    pub(super) fn revive(&mut self, filter: &DeadFilter, action: &DeadAction, number: u64) -> Vec<KeyId> {
+    pub(super) fn revive(&mut self, filter: &DeadFilter, action: &DeadAction, request: i64) -> Vec<KeyId> {
         let mut revived = Vec::new();
         for (place, held) in self.held.iter_mut().filter(|(_, held)| matches_event(filter, held)) {
             held.state = State::Blocked;
             held.attempts = 0;
+            held.request = Some(request);
             if *action != DeadAction::Retry {
-                (held.rerun, held.messages) = (Some(number), None);
+                (held.rerun, held.messages) = (Some(request.unsigned_abs()), None);
                 held.delivered.clear();
             }
             if let DeadAction::Replace(payload) = action {
@@ -298,6 +309,39 @@ impl Lane {
             }
         }
         revived.into_iter().map(|(key, ..)| key).collect()
+    }
+
+    /// How much the dead letters that match are.
+    pub(super) fn extent(&self, filter: &DeadFilter) -> Extent {
+        let mut first_of_key: BTreeMap<KeyId, u64> = BTreeMap::new();
+        let mut letters = 0;
+        for ((key, sequence, _), _) in self.held.iter().filter(|(_, held)| matches_event(filter, held)) {
+            first_of_key.entry(*key).or_insert(*sequence);
+            letters += 1;
+        }
+        let behind = first_of_key.iter().map(|(key, first)| {
+            self.of_key(*key).filter(|((_, at, _), held)| at > first && held.state == State::Blocked).count()
+                as u64
+        });
+        Extent { letters, keys: first_of_key.len() as u64, behind: behind.sum() }
+    }
+
+    /// Adds what came of the events that `request` gave another chance here.
+    pub(super) fn add_outcome(
+        &self,
+        request: i64,
+        outcome: &mut Outcome,
+        dead: &mut BTreeMap<String, DeadAgain>,
+    ) {
+        outcome.done += self.done.get(&request).copied().unwrap_or_default();
+        for held in self.held.values().filter(|held| held.request == Some(request)) {
+            if held.state.is_dead() {
+                let (code, detail) = (held.code.clone(), held.detail.clone());
+                dead.entry(code.clone()).or_insert(DeadAgain { code, detail, letters: 0 }).letters += 1;
+            } else {
+                outcome.waiting += 1;
+            }
+        }
     }
 
     /// Forgets the dead letters that match; what waited behind them moves up.
@@ -368,6 +412,39 @@ impl Lane {
         }
     }
 
+    pub(super) fn held(&self, id: &LaneId, event_id: &str) -> Option<HeldRecord> {
+        let place = self.places.get(event_id)?;
+        let held = self.held.get(place)?;
+        let ahead: Vec<_> = self.of_key(place.0).filter(|(it, _)| *it < place).collect();
+        let parked = ahead.iter().find(|(_, it)| matches!(it.state, State::Parked(_)));
+        let behind = parked.or_else(|| ahead.iter().find(|(_, it)| it.state.is_dead()));
+        Some(HeldRecord {
+            lane: id.clone(),
+            event: held.event.clone(),
+            waits_for: match held.state {
+                State::Parked(at) => {
+                    let left = at.saturating_duration_since(Instant::now()).as_micros();
+                    WaitsFor::Attempt { due_at: now() + u64::try_from(left).unwrap_or_default() }
+                }
+                State::Blocked => WaitsFor::Key,
+                State::Dead(dead_at) => WaitsFor::Operator { dead_at },
+            },
+            attempts: held.attempts,
+            failure: (!held.code.is_empty()).then(|| (held.code.clone(), held.detail.clone())),
+            delivered: held.delivered.clone(),
+            generation: held.generation.clone(),
+            held_at: held.held_at,
+            rerun: held.rerun,
+            ahead: ahead.len() as u64,
+            behind: behind.map(|((.., id), _)| id.clone()),
+        })
+    }
+
+    pub(super) fn queue(&self, id: &LaneId, key: KeyId) -> Option<KeyQueue> {
+        let ((.., first), _) = self.of_key(key).next()?;
+        Some(KeyQueue { lane: id.clone(), first: first.clone(), events: self.of_key(key).count() as u64 })
+    }
+
     fn count_dead(&self) -> u64 {
         self.held.values().filter(|held| held.state.is_dead()).count() as u64
     }
@@ -378,7 +455,7 @@ impl Lane {
         filter: &'a DeadFilter,
     ) -> impl Iterator<Item = DeadLetter> + 'a {
         self.held.iter().filter(|(_, held)| matches_event(filter, held)).map(|(place, held)| DeadLetter {
-            lane: id.clone(),
+            lane: LaneId::new(id.pipeline.as_str(), id.sink.as_str()),
             event: held.event.clone(),
             messages: held.messages.clone(),
             attempts: held.attempts,

@@ -1,11 +1,13 @@
-//! Reading the side table: what is due, what is dead.
+//! Reading the side table: what is due, what is dead, what is held of one event.
 
 use std::time::Duration;
 
+use relay_engine::event::KeyId;
+
 use super::fault::postgres_error;
 use super::session::{Session, statement};
-use crate::store::rows::{StoredRow as _, read_dead, read_parked};
-use crate::store::{DeadFilter, DeadLetter, LaneId, ParkedEvent, StoreError};
+use crate::store::rows::{StoredRow as _, key_bytes, read_dead, read_held, read_parked, read_queue};
+use crate::store::{DeadFilter, DeadLetter, HeldRecord, KeyQueue, LaneId, ParkedEvent, StoreError};
 
 pub(super) async fn due(
     session: &Session,
@@ -17,6 +19,7 @@ pub(super) async fn due(
         .bind(&lane.pipeline)
         .bind(&lane.sink)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(lane.shard.number())
         .fetch_all(&mut *transaction)
         .await
         .map_err(postgres_error)?;
@@ -29,6 +32,7 @@ pub(super) async fn next_due(session: &Session, lane: &LaneId) -> Result<Option<
     let row = statement(include_str!("sql/next_due.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
+        .bind(lane.shard.number())
         .fetch_optional(&mut *transaction)
         .await
         .map_err(postgres_error)?;
@@ -57,4 +61,20 @@ pub(super) async fn dead(
         .map_err(postgres_error)?;
     transaction.commit().await.map_err(postgres_error)?;
     rows.iter().map(read_dead).collect()
+}
+
+pub(super) async fn held(session: &Session, event_id: &str) -> Result<Vec<HeldRecord>, StoreError> {
+    let mut transaction = session.read().await?;
+    let held = statement(include_str!("sql/held.sql")).bind(event_id);
+    let rows = held.fetch_all(&mut *transaction).await.map_err(postgres_error)?;
+    transaction.commit().await.map_err(postgres_error)?;
+    rows.iter().map(read_held).collect()
+}
+
+pub(super) async fn queues(session: &Session, key: KeyId) -> Result<Vec<KeyQueue>, StoreError> {
+    let mut transaction = session.read().await?;
+    let queues = statement(include_str!("sql/queues.sql")).bind(key_bytes(key).to_vec());
+    let rows = queues.fetch_all(&mut *transaction).await.map_err(postgres_error)?;
+    transaction.commit().await.map_err(postgres_error)?;
+    rows.iter().map(read_queue).collect()
 }

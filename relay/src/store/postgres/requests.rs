@@ -1,6 +1,8 @@
 //! Requests about dead letters: written by the command line, carried out by the owner of the lane.
 
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::Postgres;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::query::Query;
 
 use super::fault::postgres_error;
 use super::lane::advance_lane;
@@ -8,8 +10,10 @@ use super::session::{Session, statement};
 use relay_engine::event::KeyId;
 
 use crate::store::encoding::write_names;
-use crate::store::rows::{DROP, RERUN, StoredRow as _, action_payload, action_word, key_bytes, read_keys};
-use crate::store::{Applied, DeadAction, DeadFilter, LaneId, Lease, StoreError};
+use crate::store::rows::{
+    DROP, RERUN, StoredRow as _, action_payload, action_word, key_bytes, read_extent, read_keys, read_outcome,
+};
+use crate::store::{Applied, DeadAction, DeadFilter, Extent, LaneId, Lease, Outcome, Requested, StoreError};
 
 /// Dead letters of one request revived per call: a larger request goes on with the next call, so that none
 /// meets the statement timeout.
@@ -22,22 +26,57 @@ pub(super) async fn request(
     session: &Session,
     filter: &DeadFilter,
     action: &DeadAction,
-) -> Result<u64, StoreError> {
+) -> Result<Requested, StoreError> {
     let mut transaction = session.write().await?;
-    let row = statement(include_str!("sql/request.sql"))
-        .bind(filter.pipeline.as_deref())
-        .bind(filter.sink.as_deref())
-        .bind(filter.event_id.as_deref())
-        .bind(filter.aggregate_id.as_deref())
-        .bind(filter.code.as_deref())
-        .bind(filter.dead_before.map(u64::cast_signed))
+    let rows = filtered(include_str!("sql/request.sql"), filter)
         .bind(action_word(action))
-        .bind(action_payload(action))
+        .bind(action_payload(action).map(<[u8]>::to_vec))
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(postgres_error)?;
+    transaction.commit().await.map_err(postgres_error)?;
+    let mut asked = Requested::default();
+    for row in &rows {
+        asked.requests.push(row.number("id")?);
+        asked.letters += row.number("letters")?.cast_unsigned();
+    }
+    Ok(asked)
+}
+
+pub(super) async fn extent(session: &Session, filter: &DeadFilter) -> Result<Extent, StoreError> {
+    let mut transaction = session.read().await?;
+    let row = filtered(include_str!("sql/extent.sql"), filter)
         .fetch_one(&mut *transaction)
         .await
         .map_err(postgres_error)?;
     transaction.commit().await.map_err(postgres_error)?;
-    Ok(row.number("letters")?.cast_unsigned())
+    read_extent(&row)
+}
+
+pub(super) async fn outcome(session: &Session, requests: &[i64]) -> Result<Outcome, StoreError> {
+    let mut transaction = session.read().await?;
+    let rows = statement(include_str!("sql/outcome.sql"))
+        .bind(requests)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(postgres_error)?;
+    let dead = statement(include_str!("sql/dead_again.sql"))
+        .bind(requests)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(postgres_error)?;
+    transaction.commit().await.map_err(postgres_error)?;
+    read_outcome(&rows, &dead)
+}
+
+fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static, Postgres, PgArguments> {
+    statement(sql)
+        .bind(filter.pipeline.clone())
+        .bind(filter.sink.clone())
+        .bind(filter.event_id.clone())
+        .bind(filter.aggregate_id.clone())
+        .bind(filter.code.clone())
+        .bind(filter.dead_before.map(u64::cast_signed))
 }
 
 pub(super) async fn apply_requests(
@@ -49,6 +88,7 @@ pub(super) async fn apply_requests(
     let requests = statement(include_str!("sql/open_requests.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
+        .bind(lane.shard.number())
         .fetch_all(&mut *transaction)
         .await
         .map_err(postgres_error)?;
@@ -124,7 +164,8 @@ async fn letters(
         .bind(request.optional_text("aggregate_id")?)
         .bind(request.optional_text("code")?)
         .bind(request.optional_number("dead_before")?)
-        .bind(LETTERS_PER_CALL);
+        .bind(LETTERS_PER_CALL)
+        .bind(lane.shard.number());
     if !drops {
         let no_slots = write_names(&[])?;
         chosen = chosen.bind(action == RERUN).bind(request.optional_bytes("payload")?).bind(no_slots);

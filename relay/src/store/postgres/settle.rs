@@ -106,6 +106,7 @@ async fn hold(connection: &mut PgConnection, lane: &LaneId, held: &[HeldEvent]) 
         .bind(column(rows, |row| row.messages.as_deref()))
         .bind(column(rows, |row| row.delivered.as_str()))
         .bind(column(rows, |row| row.generation.as_str()))
+        .bind(lane.shard.number())
         .execute(connection)
         .await
         .map_err(postgres_error)?;

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use relay_engine::event::KeyId;
 
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, LaneId, LaneSummary, Lease, ParkedEvent,
-    Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue, LaneId,
+    LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store in tables prefixed `relay_` of an SQLite file, usually the application's own.
@@ -71,6 +72,15 @@ impl Store for SqliteStore {
         Box::pin(self.session.at_home(settle::settle(&self.session, lane, lease, settlement)))
     }
 
+    fn attend<'a>(
+        &'a self,
+        lane: &'a LaneId,
+        process: &'a str,
+        length: Duration,
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        Box::pin(self.session.at_home(lane::attend(&self.session, lane, process, length)))
+    }
+
     fn due<'a>(
         &'a self,
         lane: &'a LaneId,
@@ -104,11 +114,27 @@ impl Store for SqliteStore {
         Box::pin(self.session.at_home(letters::dead(&self.session, filter, limit, offset)))
     }
 
+    fn held<'a>(&'a self, event_id: &'a str) -> BoxFuture<'a, Result<Vec<HeldRecord>, StoreError>> {
+        Box::pin(self.session.at_home(letters::held(&self.session, event_id)))
+    }
+
+    fn queues(&self, key: KeyId) -> BoxFuture<'_, Result<Vec<KeyQueue>, StoreError>> {
+        Box::pin(self.session.at_home(letters::queues(&self.session, key)))
+    }
+
     fn request<'a>(
         &'a self,
         filter: &'a DeadFilter,
         action: &'a DeadAction,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+    ) -> BoxFuture<'a, Result<Requested, StoreError>> {
         Box::pin(self.session.at_home(requests::request(&self.session, filter, action)))
+    }
+
+    fn extent<'a>(&'a self, filter: &'a DeadFilter) -> BoxFuture<'a, Result<Extent, StoreError>> {
+        Box::pin(self.session.at_home(requests::extent(&self.session, filter)))
+    }
+
+    fn outcome<'a>(&'a self, requests: &'a [i64]) -> BoxFuture<'a, Result<Outcome, StoreError>> {
+        Box::pin(self.session.at_home(requests::outcome(&self.session, requests)))
     }
 }

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::fault::sqlite_error;
 use super::session::{Session, statement};
 use crate::store::encoding::{read_names, write_names};
-use crate::store::fault::{Cause, lost, store_error};
+use crate::store::fault::{Cause, divided, lost, store_error};
 use crate::store::port::{STARTING, TAKEOVER};
 use crate::store::rows::{
     StoredRow as _, microseconds, must_wait, read_holder, read_key, read_position, read_summary,
@@ -27,6 +27,7 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> 
         return Ok(Acquired::Held(holder));
     }
     let mut transaction = session.write().await?;
+    one_division(&mut transaction, lane).await?;
     let taken = statement(include_str!("sql/acquire.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
@@ -34,6 +35,8 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> 
         .bind(&claim.process)
         .bind(microseconds(claim.length.max(TAKEOVER)))
         .bind(claim.instead_of)
+        .bind(lane.shard.number())
+        .bind(lane.shard.all())
         .fetch_optional(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
@@ -59,6 +62,18 @@ pub(super) async fn acquire(session: &Session, lane: &LaneId, claim: &Claim) -> 
     Ok(Acquired::Taken(record))
 }
 
+/// Refuses a lane that is part of another division than the one there is: its parts would share keys with those.
+async fn one_division(connection: &mut SqliteConnection, lane: &LaneId) -> Result<(), StoreError> {
+    let other = statement(include_str!("sql/other_shards.sql"))
+        .bind(&lane.pipeline)
+        .bind(&lane.sink)
+        .bind(lane.shard.all())
+        .fetch_optional(connection)
+        .await
+        .map_err(sqlite_error)?;
+    other.map_or(Ok(()), |row| Err(divided(lane, row.number("shards")?)))
+}
+
 /// Reads which keys are held, row by row: there may be a million.
 async fn read_held(
     connection: &mut SqliteConnection,
@@ -68,6 +83,7 @@ async fn read_held(
     let mut rows = statement(include_str!("sql/held_keys.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
+        .bind(lane.shard.number())
         .fetch(&mut *connection);
     while let Some(row) = rows.try_next().await.map_err(sqlite_error)? {
         let key = read_key(&row.optional_bytes("key_id")?.unwrap_or_default())?;
@@ -99,6 +115,7 @@ async fn holder(session: &Session, lane: &LaneId) -> Result<Option<Holder>, Stor
     let row = statement(include_str!("sql/holder.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
+        .bind(lane.shard.number())
         .fetch_optional(session.readers())
         .await
         .map_err(sqlite_error)?;
@@ -120,6 +137,7 @@ pub(super) async fn renew(
         .bind(term)
         .bind(microseconds(length))
         .bind(state)
+        .bind(lane.shard.number())
         .execute(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
@@ -143,6 +161,7 @@ pub(super) async fn settle_lane(
         .bind(write_names(&settlement.generation)?)
         .bind(settlement.delivered.cast_signed())
         .bind(settlement.discarded.cast_signed())
+        .bind(lane.shard.number())
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
@@ -160,6 +179,7 @@ pub(super) async fn advance_lane(
         .bind(&lane.sink)
         .bind(lease.term)
         .bind(lease.version)
+        .bind(lane.shard.number())
         .execute(connection)
         .await
         .map_err(sqlite_error)?;
@@ -171,4 +191,28 @@ pub(super) async fn lanes(session: &Session) -> Result<Vec<LaneSummary>, StoreEr
     let rows =
         statement(include_str!("sql/lanes.sql")).fetch_all(session.readers()).await.map_err(sqlite_error)?;
     rows.iter().map(read_summary).collect()
+}
+
+/// Notes that `process` shares the lanes that `lane` is one of, for `length`; returns how many others do.
+pub(super) async fn attend(
+    session: &Session,
+    lane: &LaneId,
+    process: &str,
+    length: Duration,
+) -> Result<u64, StoreError> {
+    let of_group = |sql: &'static str| statement(sql).bind(&lane.pipeline).bind(&lane.sink).bind(process);
+    let mut transaction = session.write().await?;
+    of_group(include_str!("sql/forget_members.sql"))
+        .execute(&mut *transaction)
+        .await
+        .map_err(sqlite_error)?;
+    of_group(include_str!("sql/attend.sql"))
+        .bind(microseconds(length))
+        .execute(&mut *transaction)
+        .await
+        .map_err(sqlite_error)?;
+    let row =
+        of_group(include_str!("sql/others.sql")).fetch_one(&mut *transaction).await.map_err(sqlite_error)?;
+    transaction.commit().await.map_err(sqlite_error)?;
+    Ok(row.number("others")?.cast_unsigned())
 }

@@ -11,8 +11,10 @@ use super::settle::json;
 use relay_engine::event::KeyId;
 
 use crate::store::encoding::write_names;
-use crate::store::rows::{DROP, RERUN, StoredRow as _, action_payload, action_word, read_keys};
-use crate::store::{Applied, DeadAction, DeadFilter, LaneId, Lease, StoreError};
+use crate::store::rows::{
+    DROP, RERUN, StoredRow as _, action_payload, action_word, read_extent, read_keys, read_outcome,
+};
+use crate::store::{Applied, DeadAction, DeadFilter, Extent, LaneId, Lease, Outcome, Requested, StoreError};
 
 /// Dead letters of one request revived per call: a larger request goes on with the next call, so that the
 /// application's writes get their turn in between.
@@ -25,20 +27,47 @@ pub(super) async fn request(
     session: &Session,
     filter: &DeadFilter,
     action: &DeadAction,
-) -> Result<u64, StoreError> {
+) -> Result<Requested, StoreError> {
     let mut transaction = session.write().await?;
-    let row = filtered(include_str!("sql/count_dead.sql"), filter)
+    let extent = filtered(include_str!("sql/extent.sql"), filter)
         .fetch_one(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
-    filtered(include_str!("sql/request.sql"), filter)
+    let rows = filtered(include_str!("sql/request.sql"), filter)
         .bind(action_word(action))
         .bind(action_payload(action).map(<[u8]>::to_vec))
-        .execute(&mut *transaction)
+        .fetch_all(&mut *transaction)
         .await
         .map_err(sqlite_error)?;
     transaction.commit().await.map_err(sqlite_error)?;
-    Ok(row.number("letters")?.cast_unsigned())
+    let requests = rows.iter().map(|row| row.number("id")).collect::<Result<_, _>>()?;
+    Ok(Requested { letters: read_extent(&extent)?.letters, requests })
+}
+
+pub(super) async fn extent(session: &Session, filter: &DeadFilter) -> Result<Extent, StoreError> {
+    let row = filtered(include_str!("sql/extent.sql"), filter)
+        .fetch_one(session.readers())
+        .await
+        .map_err(sqlite_error)?;
+    read_extent(&row)
+}
+
+pub(super) async fn outcome(session: &Session, requests: &[i64]) -> Result<Outcome, StoreError> {
+    let requests = json(&requests)?;
+    // Both questions are about one moment.
+    let mut reading = session.readers().begin().await.map_err(sqlite_error)?;
+    let rows = statement(include_str!("sql/outcome.sql"))
+        .bind(&requests)
+        .fetch_all(&mut *reading)
+        .await
+        .map_err(sqlite_error)?;
+    let dead = statement(include_str!("sql/dead_again.sql"))
+        .bind(&requests)
+        .fetch_all(&mut *reading)
+        .await
+        .map_err(sqlite_error)?;
+    reading.commit().await.map_err(sqlite_error)?;
+    read_outcome(&rows, &dead)
 }
 
 fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static, Sqlite, SqliteArguments> {
@@ -78,6 +107,7 @@ async fn open_requests(
     statement(include_str!("sql/open_requests.sql"))
         .bind(lane.pipeline.clone())
         .bind(lane.sink.clone())
+        .bind(lane.shard.number())
         .fetch_all(executor)
         .await
         .map_err(sqlite_error)
@@ -142,7 +172,8 @@ async fn letters(
         .bind(request.optional_text("aggregate_id")?)
         .bind(request.optional_text("code")?)
         .bind(request.optional_number("dead_before")?)
-        .bind(LETTERS_PER_CALL);
+        .bind(LETTERS_PER_CALL)
+        .bind(lane.shard.number());
     if !drops {
         let no_slots = write_names(&[])?;
         chosen = chosen.bind(action == RERUN).bind(request.optional_bytes("payload")?).bind(no_slots);

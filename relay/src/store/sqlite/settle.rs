@@ -58,13 +58,15 @@ pub(super) fn json(list: &impl serde::Serialize) -> Result<String, StoreError> {
 }
 
 async fn release(connection: &mut SqliteConnection, lane: &LaneId, done: String) -> Result<(), StoreError> {
-    statement(include_str!("sql/release.sql"))
-        .bind(&lane.pipeline)
-        .bind(&lane.sink)
-        .bind(done)
-        .execute(connection)
-        .await
-        .map_err(sqlite_error)?;
+    for sql in [include_str!("sql/credit_requests.sql"), include_str!("sql/release.sql")] {
+        statement(sql)
+            .bind(&lane.pipeline)
+            .bind(&lane.sink)
+            .bind(&done)
+            .execute(&mut *connection)
+            .await
+            .map_err(sqlite_error)?;
+    }
     Ok(())
 }
 
@@ -108,6 +110,7 @@ async fn hold(connection: &mut SqliteConnection, lane: &LaneId, row: &HeldRow<'_
         .bind(row.messages.as_deref())
         .bind(&row.delivered)
         .bind(&row.generation)
+        .bind(lane.shard.number())
         .execute(connection)
         .await
         .map_err(sqlite_error)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use relay::source::postgres::{PostgresSource, PostgresSourceConfig, ddl};
 use relay::source::{BatchLimit, Columns, ReadBatch, Source, SourceError, Start};
-use relay_engine::event::Position;
+use relay_engine::event::{Position, Shard};
 use relay_tests::stack::shared_postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -47,6 +47,8 @@ impl Outbox {
             schema: "public".to_owned(),
             table: "outbox".to_owned(),
             columns: Columns::default(),
+            max_payload: 16 << 20,
+            shard: Shard::WHOLE,
             poll_busy: Duration::from_micros(1_500),
             poll_idle: Duration::from_millis(50),
             statement_timeout: Duration::from_secs(10),

@@ -1,9 +1,12 @@
 //! What comes out, in which order, and from where.
 
-use relay::source::{BatchLimit, Source, Start};
-use relay_engine::event::OwnedEvent;
+use std::collections::BTreeMap;
 
-use super::fixture::{Outbox, WIDE, ask, execute, insert, next, read};
+use futures_util::future::select_all;
+use relay::source::{BatchLimit, Source, Start};
+use relay_engine::event::{OwnedEvent, Shard};
+
+use super::fixture::{Outbox, PATIENCE, WIDE, ask, execute, insert, next, read};
 
 #[tokio::test]
 async fn rows_become_events_with_every_field() {
@@ -206,6 +209,102 @@ async fn large_payloads_close_a_batch_early_and_one_over_the_limit_comes_alone()
     }
     assert_eq!(sequences, (1..=200).collect::<Vec<_>>());
     assert!(largest > 5, "batches still hold several events");
+}
+
+#[tokio::test]
+async fn a_payload_over_the_limit_is_measured_and_not_read() {
+    const MOST: usize = 64 << 10;
+    // A JSON document of one letter compresses as well as any.
+    let json = |bytes: usize| format!("('\"' || repeat('x', {}) || '\"')", bytes - 2);
+    let text = |bytes: usize| format!("repeat('x', {bytes})");
+    let bytes = |bytes: usize| format!("decode(repeat('00', {bytes}), 'hex')");
+    let literals: [(&str, &dyn Fn(usize) -> String); 4] =
+        [("text", &text), ("json", &json), ("jsonb", &json), ("bytea", &bytes)];
+    for (column_type, literal) in literals {
+        let mut outbox = Outbox::create().await;
+        let values: Vec<String> = [MOST, MOST + 1, 3 << 20, 2]
+            .map(|size| format!("('order', 'a', 'changed', ({})::{column_type})", literal(size)))
+            .into();
+        let sql = format!(
+            "ALTER TABLE outbox ALTER COLUMN payload TYPE {column_type} USING NULL;
+             INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES {}",
+            values.join(", ")
+        );
+        execute(&mut outbox.writer, &sql).await;
+        let config = relay::source::postgres::PostgresSourceConfig { max_payload: MOST, ..outbox.config() };
+        let mut source = relay::source::postgres::PostgresSource::new(config);
+        source.open(Start::Beginning).await.unwrap();
+        let batch = next(&mut source, WIDE).await;
+        let found: Vec<_> =
+            batch.events.iter().map(|it| (it.payload().map(<[u8]>::len), it.withheld())).collect();
+        let expected =
+            [(Some(MOST), None), (None, Some(MOST as u64 + 1)), (None, Some(3 << 20)), (Some(2), None)];
+        assert_eq!(found, expected, "{column_type}");
+    }
+}
+
+#[tokio::test]
+async fn each_key_is_read_by_one_shard_whole_and_in_order() {
+    const OF: u32 = 3;
+    let mut outbox = Outbox::create().await;
+    // A transaction that commits late, and more rows than a page: every statement of the poll takes part.
+    let mut late = outbox.connect().await;
+    execute(&mut late, "BEGIN").await;
+    insert(&mut late, "key 0", "0").await;
+    execute(
+        &mut outbox.writer,
+        "INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
+         SELECT 'order', 'key ' || it % 40, 'changed', it FROM generate_series(1, 2000) AS it",
+    )
+    .await;
+    let mut sources = Vec::new();
+    for index in 0..OF {
+        let shard = Shard { index, of: OF };
+        let config = relay::source::postgres::PostgresSourceConfig { shard, ..outbox.config() };
+        let mut source = relay::source::postgres::PostgresSource::new(config);
+        source.open(Start::Beginning).await.unwrap();
+        sources.push(source);
+    }
+    let mut keys: BTreeMap<String, (usize, Vec<u64>)> = BTreeMap::new();
+    read_all(&mut sources, 2_000, &mut keys).await;
+    execute(&mut late, "COMMIT").await;
+    read_all(&mut sources, 1, &mut keys).await;
+    execute(
+        &mut outbox.writer,
+        "INSERT INTO outbox (aggregatetype, aggregateid, type, payload)
+         SELECT 'order', 'key ' || it, 'changed', it FROM generate_series(0, 39) AS it",
+    )
+    .await;
+    read_all(&mut sources, 40, &mut keys).await;
+
+    assert_eq!(keys.len(), 40);
+    for shard in 0..sources.len() {
+        let share = keys.values().filter(|(by, _)| *by == shard).count();
+        assert!((5..=25).contains(&share), "shard {shard} has {share} of 40 keys");
+    }
+    let late = keys.remove("key 0").unwrap().1;
+    assert_eq!((late.len(), late[50]), (52, 1), "the late row comes when it commits");
+    assert!(keys.values().all(|(_, sequences)| sequences.len() == 51 && sequences.is_sorted()));
+}
+
+/// Reads `count` events from whichever of `sources` has some; notes which of them had each key.
+async fn read_all(
+    sources: &mut [relay::source::postgres::PostgresSource],
+    count: usize,
+    keys: &mut BTreeMap<String, (usize, Vec<u64>)>,
+) {
+    let mut left = count;
+    while left > 0 {
+        let reads = sources.iter_mut().map(|source| source.next_batch(BatchLimit { events: 100, ..WIDE }));
+        let (batch, by, _) = tokio::time::timeout(PATIENCE, select_all(reads)).await.unwrap();
+        let batch = batch.unwrap();
+        left = left.checked_sub(batch.events.len()).unwrap();
+        for event in batch.events.iter() {
+            let key = keys.entry(event.aggregate_id().to_owned()).or_insert_with(|| (by, Vec::new()));
+            assert_eq!(key.0, by, "{} is read by two shards", event.aggregate_id());
+            key.1.push(event.sequence());
+        }
+    }
 }
 
 #[tokio::test]

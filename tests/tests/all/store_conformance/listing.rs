@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use relay::store::{DeadAction, DeadFilter, HeldEvent, HeldState, LaneId, Settlement};
+use relay::store::{DeadAction, DeadFilter, HeldEvent, HeldState, KeyQueue, LaneId, Settlement, WaitsFor};
+use relay_engine::event::KeyId;
 
 use super::place::Place;
 use super::sample::{LATER, Owner, event, failure, held, id, lane, message, position, take};
@@ -63,7 +64,7 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
     let coded = HeldEvent { failure: Some(failure("P101")), ..held(2, "b", HeldState::Dead) };
     kafka.hold(vec![held(1, "a", HeldState::Dead), coded, held(3, "a", HeldState::Blocked)]).await;
     nats.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    let other = LaneId { pipeline: "users".to_owned(), sink: "kafka".to_owned() };
+    let other = LaneId::new("users", "kafka");
     let store = place.open().await;
     let mut lease = take(store.as_ref(), &other, "relay-1").await.unwrap().lease;
     let held = Settlement { held: vec![held(9, "a", HeldState::Dead)], ..Settlement::default() };
@@ -85,7 +86,7 @@ pub(crate) async fn each_filter_narrows_and_all_must_hold(place: &Place) {
         let found: Vec<_> = found.iter().map(|it| (it.lane.sink.as_str(), it.event.sequence)).collect();
         assert_eq!(found, expected, "{filter:?}");
         assert_eq!(
-            store.request(&filter, &DeadAction::Retry).await.unwrap(),
+            store.request(&filter, &DeadAction::Retry).await.unwrap().letters,
             expected.len() as u64,
             "{filter:?}"
         );
@@ -104,4 +105,42 @@ pub(crate) async fn pages_follow_outbox_order(place: &Place) {
     assert_eq!(page(2, 4).await, [25]);
     assert_eq!(page(2, 6).await, [] as [u64; 0]);
     assert_eq!(owner.lane, lane("kafka"));
+}
+
+pub(crate) async fn what_is_held_of_an_event_is_told_with_what_it_waits_for(place: &Place) {
+    let mut kafka = Owner::of(place, "kafka").await;
+    let mut nats = Owner::of(place, "nats").await;
+    let parked = HeldEvent { attempts: 3, delivered: vec!["a".to_owned()], ..held(2, "a", LATER) };
+    let blocked = [3, 4].map(|it| held(it, "a", HeldState::Blocked));
+    // Under skip_after_dead_letter a dead one stands before one that is parked, and is not what the others wait for.
+    kafka.hold([vec![held(1, "a", HeldState::Dead), parked], blocked.into()].concat()).await;
+    nats.hold(vec![held(4, "a", HeldState::Dead), held(9, "b", LATER)]).await;
+    let store = place.open().await;
+
+    let both = store.held(&id(4)).await.unwrap();
+    assert_eq!(both.iter().map(|it| &it.lane).collect::<Vec<_>>(), [&kafka.lane, &nats.lane]);
+    let [in_kafka, in_nats] = &both[..] else { panic!("two lanes") };
+    assert_eq!((&in_kafka.event, in_kafka.waits_for), (&event(4, "a"), WaitsFor::Key));
+    assert_eq!((in_kafka.ahead, in_kafka.behind.clone()), (3, Some(id(2))));
+    assert_eq!((in_kafka.attempts, &in_kafka.failure), (0, &None));
+    assert!(is_now(in_kafka.held_at), "{}", in_kafka.held_at);
+    assert!(matches!(in_nats.waits_for, WaitsFor::Operator { dead_at } if is_now(dead_at)), "{in_nats:?}");
+    assert_eq!((in_nats.ahead, &in_nats.behind), (0, &None));
+    assert_eq!(in_nats.failure, Some(("S201".to_owned(), "the sink said S201".to_owned())));
+
+    let parked = store.held(&id(2)).await.unwrap();
+    let WaitsFor::Attempt { due_at } = parked[0].waits_for else { panic!("{parked:?}") };
+    assert!(is_now(due_at - 3_600_000_000), "due in an hour: {due_at}");
+    assert_eq!((parked[0].attempts, &parked[0].delivered[..]), (3, &["a".to_owned()][..]));
+    assert_eq!(
+        (&parked[0].generation[..], parked[0].behind.clone()),
+        (&["sha256:one".to_owned()][..], Some(id(1)))
+    );
+    assert_eq!(store.held("nobody").await.unwrap(), []);
+
+    let queues = store.queues(KeyId::of("a")).await.unwrap();
+    let expected = [(kafka.lane.clone(), id(1), 4), (nats.lane.clone(), id(4), 1)]
+        .map(|(lane, first, events)| KeyQueue { lane, first, events });
+    assert_eq!(queues, expected);
+    assert_eq!(store.queues(KeyId::of("nobody")).await.unwrap(), []);
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use relay::store::{
-    Acquired, Claim, DeadAction, DeadFilter, HeldKey, HeldState, Lease, Settlement, StoreError,
+    Acquired, Claim, DeadAction, DeadFilter, HeldKey, HeldState, LaneId, Lease, Settlement, StoreError,
 };
-use relay_engine::event::KeyId;
+use relay_engine::event::{KeyId, Shard};
 
 use super::place::Place;
 use super::sample::{LATER, NOW, Owner, claim, done, failed, held, lane, position, take};
@@ -70,7 +70,7 @@ pub(crate) async fn an_older_owner_changes_nothing(place: &Place) {
 pub(crate) async fn an_older_owner_carries_out_no_request(place: &Place) {
     let mut old = Owner::of(place, "kafka").await;
     old.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    assert_eq!(old.store.request(&DeadFilter::default(), &DeadAction::Retry).await.unwrap(), 1);
+    assert_eq!(old.store.request(&DeadFilter::default(), &DeadAction::Retry).await.unwrap().letters, 1);
     let mut new = Owner::of(place, "kafka").await;
 
     let refused = old.store.apply_requests(&old.lane, &mut old.lease).await.unwrap_err();
@@ -198,4 +198,66 @@ pub(crate) async fn a_process_takes_over_from_itself_and_from_a_term_known_to_be
     let right_term = Claim { instead_of: Some(2), ..wrong_term };
     let taken = store.acquire(&lane, &right_term).await.unwrap();
     assert!(matches!(&taken, Acquired::Taken(record) if record.lease.term == 3), "{taken:?}");
+}
+
+fn part(index: u32, of: u32) -> LaneId {
+    LaneId { shard: Shard { index, of }, ..lane("kafka") }
+}
+
+pub(crate) async fn the_parts_of_a_lane_share_nothing_but_their_name(place: &Place) {
+    let store = place.open().await;
+    let (first, second) = (part(0, 2), part(1, 2));
+    let mut lease = take(store.as_ref(), &first, "relay-1").await.unwrap().lease;
+    let mut other = take(store.as_ref(), &second, "relay-2").await.unwrap().lease;
+    assert_eq!((lease.term, other.term), (1, 1), "each has an owner of its own");
+    let settlement = Settlement { held: vec![held(1, "a", HeldState::Dead), held(3, "c", NOW)], ..moving(4) };
+    store.settle(&first, &mut lease, &settlement).await.unwrap();
+    store
+        .settle(&second, &mut other, &Settlement { held: vec![held(2, "b", NOW)], ..moving(7) })
+        .await
+        .unwrap();
+
+    let due = async |part: &LaneId| {
+        let due = store.due(part, 10).await.unwrap();
+        due.into_iter().map(|it| it.event.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!((due(&first).await, due(&second).await), (vec![3], vec![2]));
+    let again = take(store.as_ref(), &second, "relay-2").await.unwrap();
+    assert_eq!((again.position, again.parked, again.dead), (Some(position(7)), 1, 0));
+    assert_eq!(again.held_keys, [HeldKey { key: KeyId::of("b"), parked: 1, dead: 0 }]);
+    let lanes: Vec<_> =
+        store.lanes().await.unwrap().into_iter().map(|it| (it.lane, it.parked, it.dead)).collect();
+    assert_eq!(lanes, [(first.clone(), 1, 1), (second.clone(), 1, 0)]);
+
+    let asked = store.request(&DeadFilter::default(), &DeadAction::Retry).await.unwrap();
+    assert_eq!((asked.letters, asked.requests.len()), (1, 1), "one part has a letter");
+    assert_eq!(store.outcome(&asked.requests).await.unwrap().open, std::slice::from_ref(&first));
+    let mut other = again.lease;
+    assert_eq!(store.apply_requests(&second, &mut other).await.unwrap().letters(), 0);
+    assert_eq!(store.apply_requests(&first, &mut lease).await.unwrap().letters(), 1);
+}
+
+pub(crate) async fn a_lane_that_is_divided_is_not_divided_otherwise(place: &Place) {
+    let store = place.open().await;
+    take(store.as_ref(), &part(1, 2), "relay-1").await.unwrap();
+    for other in [part(0, 1), part(0, 3), part(2, 3)] {
+        let refused = store.acquire(&other, &claim("relay-2")).await.unwrap_err().to_string();
+        assert!(refused.starts_with("T511") && refused.contains("2 shards"), "{refused}");
+    }
+    take(store.as_ref(), &part(0, 2), "relay-2").await.unwrap();
+    let elsewhere = LaneId { sink: "nats".to_owned(), ..part(0, 3) };
+    take(store.as_ref(), &elsewhere, "relay-2").await.unwrap();
+}
+
+pub(crate) async fn who_shares_a_lane_is_counted_while_it_says_so(place: &Place) {
+    const LONG: Duration = Duration::from_secs(3600);
+    let store = place.open().await;
+    let attend =
+        async |sink: &str, process: &str, length| store.attend(&lane(sink), process, length).await.unwrap();
+    assert_eq!(attend("kafka", "one", LONG).await, 0);
+    assert_eq!(attend("kafka", "two", LONG).await, 1);
+    assert_eq!(attend("kafka", "one", LONG).await, 1, "again");
+    assert_eq!(attend("nats", "one", LONG).await, 0, "each sink for itself");
+    attend("kafka", "two", Duration::ZERO).await;
+    assert_eq!(attend("kafka", "one", LONG).await, 0, "it left");
 }

@@ -81,7 +81,7 @@ async fn a_role_with_the_least_grants_keeps_progress_in_tables_that_their_owner_
     let lease = take(&store, &lane("kafka"), "relay-1").await.unwrap().lease;
     let mut owner = Owner { store: Arc::new(store), lane: lane("kafka"), lease };
     owner.hold(vec![held(1, "a", HeldState::Dead)]).await;
-    assert_eq!(owner.store.request(&super::sample::only(1), &DeadAction::Retry).await.unwrap(), 1);
+    assert_eq!(owner.store.request(&super::sample::only(1), &DeadAction::Retry).await.unwrap().letters, 1);
     assert_eq!(owner.apply().await, 1);
     owner.settle(retrying(vec![done(1, "a")])).await;
     assert_eq!(owner.dead().await, [] as [u64; 0]);
@@ -171,11 +171,11 @@ async fn a_lock_that_is_held_too_long_is_named() {
 /// 60,000 events of the key of event 1, blocked behind it, and 60,000 parked ones of as many keys.
 const MANY_HELD: &str = "\
     INSERT INTO relay.held \
-    SELECT pipeline, sink, 'copy' || n, n, key_id, aggregate_type, aggregate_id, event_type, content_type, payload, \
+    SELECT pipeline, sink, shard, 'copy' || n, n, key_id, aggregate_type, aggregate_id, event_type, content_type, payload, \
            headers, attributes, occurred_at, 'blocked', 0, NULL, NULL, NULL, NULL, delivered_slots, generation, held_at \
     FROM relay.held, generate_series(100, 60099) AS n WHERE sequence = 1; \
     INSERT INTO relay.held \
-    SELECT pipeline, sink, 'copy' || n, n, decode(md5(n::text), 'hex'), aggregate_type, aggregate_id, event_type, \
+    SELECT pipeline, sink, shard, 'copy' || n, n, decode(md5(n::text), 'hex'), aggregate_type, aggregate_id, event_type, \
            content_type, payload, headers, attributes, occurred_at, 'parked', 1, now(), NULL, NULL, NULL, \
            delivered_slots, generation, held_at \
     FROM relay.held, generate_series(100100, 160099) AS n WHERE sequence = 1";
@@ -212,8 +212,8 @@ async fn assert_flat(connection: &mut PgConnection) {
     for (statement, limit) in [
         (promote.replace("$3::bytea[]", &key).replace("$4", "false"), 40),
         (promote.replace("$3::bytea[]", &key).replace("$4", "true"), 60),
-        (due.replace("$3", "100"), 300),
-        (next_due.to_owned(), 20),
+        (due.replace("$3", "100").replace("$4", "0"), 300),
+        (next_due.replace("$3", "0"), 20),
         (release.replace("$3::text[]", ids), 40),
         (hold_again, 80),
     ] {

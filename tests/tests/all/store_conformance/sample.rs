@@ -17,7 +17,7 @@ pub(crate) const NOW: HeldState = HeldState::Parked { after: Duration::ZERO };
 pub(crate) const LATER: HeldState = HeldState::Parked { after: Duration::from_secs(3_600) };
 
 pub(crate) fn lane(sink: &str) -> LaneId {
-    LaneId { pipeline: "orders".to_owned(), sink: sink.to_owned() }
+    LaneId::new("orders", sink)
 }
 
 pub(crate) fn position(after: u64) -> Position {

@@ -3,7 +3,7 @@
 WHERE ctid = ANY (ARRAY (
     SELECT ctid
     FROM held
-    WHERE pipeline = $1 AND sink = $2 AND dead_at IS NOT NULL AND request IS DISTINCT FROM $3
+    WHERE pipeline = $1 AND sink = $2 AND shard = $9 AND dead_at IS NOT NULL AND request IS DISTINCT FROM $3
       AND ($4::text IS NULL OR event_id = $4)
       AND ($5::text IS NULL OR aggregate_id = $5)
       AND ($6::text IS NULL OR code = $6)

@@ -4,7 +4,7 @@ SELECT event_id, sequence, key_id, aggregate_type, aggregate_id, event_type, con
 FROM (
     SELECT *
     FROM held
-    WHERE pipeline = $1 AND sink = $2 AND next_at <= statement_timestamp()
+    WHERE pipeline = $1 AND sink = $2 AND shard = $4 AND next_at <= statement_timestamp()
     ORDER BY next_at, sequence
     LIMIT $3
 ) AS due

@@ -1,10 +1,10 @@
 -- An event that is held already keeps its row: its window ran twice, and what was stored first is the truth.
 INSERT INTO held (
-    pipeline, sink, event_id, sequence, key_id, aggregate_type, aggregate_id, event_type, content_type,
+    pipeline, sink, shard, event_id, sequence, key_id, aggregate_type, aggregate_id, event_type, content_type,
     payload, headers, attributes, occurred_at, state, attempts, next_at, code, detail, messages,
     delivered_slots, generation, held_at, dead_at
 )
-SELECT $1, $2, event_id, sequence, key_id, aggregate_type, aggregate_id, event_type, content_type,
+SELECT $1, $2, $22, event_id, sequence, key_id, aggregate_type, aggregate_id, event_type, content_type,
        payload, headers, attributes, occurred_at, state, attempts,
        statement_timestamp() + wait * interval '1 microsecond', code, detail, messages,
        delivered_slots, generation, statement_timestamp(),

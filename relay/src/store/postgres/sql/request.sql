@@ -1,7 +1,7 @@
 -- One request a lane, so that each owner can close its own. It never means letters that die later: an operator has
 -- seen those that are there now.
 WITH matching AS (
-    SELECT pipeline, sink, count(*) AS letters
+    SELECT pipeline, sink, shard, count(*) AS letters
     FROM held
     WHERE dead_at IS NOT NULL
       AND ($1::text IS NULL OR pipeline = $1)
@@ -10,11 +10,15 @@ WITH matching AS (
       AND ($4::text IS NULL OR aggregate_id = $4)
       AND ($5::text IS NULL OR code = $5)
       AND ($6::bigint IS NULL OR (extract(epoch FROM dead_at) * 1000000)::bigint < $6)
-    GROUP BY pipeline, sink
+    GROUP BY pipeline, sink, shard
 ), asked AS (
-    INSERT INTO request (pipeline, sink, event_id, aggregate_id, code, dead_before, action, payload, requested_at)
-    SELECT pipeline, sink, $3, $4, $5,
+    INSERT INTO request (pipeline, sink, shard, event_id, aggregate_id, code, dead_before, action, payload, requested_at)
+    SELECT pipeline, sink, shard, $3, $4, $5,
            least($6, (extract(epoch FROM statement_timestamp()) * 1000000)::bigint + 1), $7, $8, statement_timestamp()
     FROM matching
+    RETURNING id, pipeline, sink, shard
 )
-SELECT coalesce(sum(letters), 0)::bigint AS letters FROM matching
+SELECT asked.id, matching.letters
+FROM asked
+JOIN matching ON matching.pipeline = asked.pipeline AND matching.sink = asked.sink
+    AND matching.shard = asked.shard

@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS schema_version (
 CREATE TABLE IF NOT EXISTS lane (
     pipeline text NOT NULL,
     sink text NOT NULL,
+    shard bigint NOT NULL,
+    shards bigint NOT NULL,
     owner text NOT NULL,
     process text NOT NULL,
     leased_until timestamptz NOT NULL,
@@ -20,12 +22,13 @@ CREATE TABLE IF NOT EXISTS lane (
     delivered bigint NOT NULL DEFAULT 0,
     discarded bigint NOT NULL DEFAULT 0,
     settled_at timestamptz,
-    PRIMARY KEY (pipeline, sink)
+    PRIMARY KEY (pipeline, sink, shard)
 ) WITH (fillfactor = 20);
 
 CREATE TABLE IF NOT EXISTS held (
     pipeline text NOT NULL,
     sink text NOT NULL,
+    shard bigint NOT NULL,
     event_id text NOT NULL,
     sequence bigint NOT NULL,
     key_id bytea NOT NULL CHECK (length(key_id) = 16),
@@ -61,7 +64,9 @@ CREATE TABLE IF NOT EXISTS held (
 -- The first event of a key in each state: what promotion asks for.
 CREATE INDEX IF NOT EXISTS held_key ON held (key_id, pipeline, sink, state, sequence, event_id);
 -- What is due.
-CREATE INDEX IF NOT EXISTS held_due ON held (pipeline, sink, next_at, sequence) WHERE next_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS held_due ON held (pipeline, sink, shard, next_at, sequence) WHERE next_at IS NOT NULL;
+-- What a request gave another chance.
+CREATE INDEX IF NOT EXISTS held_request ON held (request) WHERE request IS NOT NULL;
 -- Dead letters in the order in which they are listed.
 CREATE INDEX IF NOT EXISTS held_dead ON held (pipeline, sequence, sink, event_id) WHERE dead_at IS NOT NULL;
 
@@ -69,6 +74,7 @@ CREATE TABLE IF NOT EXISTS request (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pipeline text NOT NULL,
     sink text NOT NULL,
+    shard bigint NOT NULL,
     event_id text,
     aggregate_id text,
     code text,
@@ -77,9 +83,19 @@ CREATE TABLE IF NOT EXISTS request (
     payload bytea,
     requested_at timestamptz NOT NULL,
     letters bigint NOT NULL DEFAULT 0,
+    done bigint NOT NULL DEFAULT 0,
     done_at timestamptz
 );
 
-CREATE INDEX IF NOT EXISTS request_open ON request (pipeline, sink, id) WHERE done_at IS NULL;
+CREATE INDEX IF NOT EXISTS request_open ON request (pipeline, sink, shard, id) WHERE done_at IS NULL;
+
+-- Which relays share the lanes of a sink that are parts of one.
+CREATE TABLE IF NOT EXISTS member (
+    pipeline text NOT NULL,
+    sink text NOT NULL,
+    process text NOT NULL,
+    until timestamptz NOT NULL,
+    PRIMARY KEY (pipeline, sink, process)
+);
 
 INSERT INTO schema_version (version) VALUES (1) ON CONFLICT (only_row) DO NOTHING;

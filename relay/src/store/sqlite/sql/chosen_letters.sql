@@ -3,7 +3,7 @@
 WHERE rowid IN (
     SELECT rowid
     FROM relay_held
-    WHERE pipeline = ?1 AND sink = ?2 AND dead_at IS NOT NULL AND request IS NOT ?3
+    WHERE pipeline = ?1 AND sink = ?2 AND shard = ?9 AND dead_at IS NOT NULL AND request IS NOT ?3
       AND (?4 IS NULL OR event_id = ?4)
       AND (?5 IS NULL OR aggregate_id = ?5)
       AND (?6 IS NULL OR code = ?6)

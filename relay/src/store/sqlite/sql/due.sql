@@ -4,7 +4,7 @@ SELECT event_id, sequence, key_id, aggregate_type, aggregate_id, event_type, con
 FROM (
     SELECT *
     FROM relay_held
-    WHERE pipeline = ?1 AND sink = ?2 AND next_at <= CAST(unixepoch('subsec') * 1000000 AS INTEGER)
+    WHERE pipeline = ?1 AND sink = ?2 AND shard = ?4 AND next_at <= CAST(unixepoch('subsec') * 1000000 AS INTEGER)
     ORDER BY next_at, sequence
     LIMIT ?3
 )

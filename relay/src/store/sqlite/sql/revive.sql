@@ -1,7 +1,7 @@
 -- Where the plugins are to run again, what they had made is forgotten.
 UPDATE relay_held
 SET state = 'blocked', attempts = 0, dead_at = NULL, request = ?3,
-    rerun = iif(?9, ?3, rerun),
-    messages = iif(?9, NULL, messages),
-    delivered_slots = iif(?9, ?11, delivered_slots),
-    payload = coalesce(?10, payload)
+    rerun = iif(?10, ?3, rerun),
+    messages = iif(?10, NULL, messages),
+    delivered_slots = iif(?10, ?12, delivered_slots),
+    payload = coalesce(?11, payload)

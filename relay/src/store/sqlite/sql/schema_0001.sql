@@ -8,6 +8,8 @@ CREATE TABLE relay_schema_version (
 CREATE TABLE relay_lane (
     pipeline TEXT NOT NULL,
     sink TEXT NOT NULL,
+    shard INTEGER NOT NULL,
+    shards INTEGER NOT NULL,
     owner TEXT NOT NULL,
     process TEXT NOT NULL,
     leased_until INTEGER NOT NULL,
@@ -19,12 +21,13 @@ CREATE TABLE relay_lane (
     delivered INTEGER NOT NULL DEFAULT 0,
     discarded INTEGER NOT NULL DEFAULT 0,
     settled_at INTEGER,
-    PRIMARY KEY (pipeline, sink)
+    PRIMARY KEY (pipeline, sink, shard)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE relay_held (
     pipeline TEXT NOT NULL,
     sink TEXT NOT NULL,
+    shard INTEGER NOT NULL,
     event_id TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     key_id BLOB NOT NULL CHECK (length(key_id) = 16),
@@ -60,7 +63,9 @@ CREATE TABLE relay_held (
 -- The first event of a key in each state: what promotion asks for.
 CREATE INDEX relay_held_key ON relay_held (key_id, pipeline, sink, state, sequence, event_id);
 -- What is due.
-CREATE INDEX relay_held_due ON relay_held (pipeline, sink, next_at, sequence) WHERE next_at IS NOT NULL;
+CREATE INDEX relay_held_due ON relay_held (pipeline, sink, shard, next_at, sequence) WHERE next_at IS NOT NULL;
+-- What a request gave another chance.
+CREATE INDEX relay_held_request ON relay_held (request) WHERE request IS NOT NULL;
 -- Dead letters in the order in which they are listed.
 CREATE INDEX relay_held_dead ON relay_held (pipeline, sequence, sink, event_id) WHERE dead_at IS NOT NULL;
 
@@ -68,6 +73,7 @@ CREATE TABLE relay_request (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     pipeline TEXT NOT NULL,
     sink TEXT NOT NULL,
+    shard INTEGER NOT NULL,
     event_id TEXT,
     aggregate_id TEXT,
     code TEXT,
@@ -76,9 +82,19 @@ CREATE TABLE relay_request (
     payload BLOB,
     requested_at INTEGER NOT NULL,
     letters INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
     done_at INTEGER
 ) STRICT;
 
-CREATE INDEX relay_request_open ON relay_request (pipeline, sink, id) WHERE done_at IS NULL;
+CREATE INDEX relay_request_open ON relay_request (pipeline, sink, shard, id) WHERE done_at IS NULL;
+
+-- Which relays share the lanes of a sink that are parts of one.
+CREATE TABLE relay_member (
+    pipeline TEXT NOT NULL,
+    sink TEXT NOT NULL,
+    process TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (pipeline, sink, process)
+) STRICT, WITHOUT ROWID;
 
 INSERT INTO relay_schema_version (only_row, version) VALUES (1, 1);

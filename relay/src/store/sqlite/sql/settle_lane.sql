@@ -5,4 +5,4 @@ SET version = version + 1,
     delivered = delivered + ?7,
     discarded = discarded + ?8,
     settled_at = CAST(unixepoch('subsec') * 1000000 AS INTEGER)
-WHERE pipeline = ?1 AND sink = ?2 AND term = ?3 AND version = ?4
+WHERE pipeline = ?1 AND sink = ?2 AND shard = ?9 AND term = ?3 AND version = ?4

@@ -11,7 +11,7 @@ const PASSED_ON: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 pub(super) fn check(peer: SocketAddr, headers: &HeaderMap) -> Result<(), &'static str> {
     let is_local = |ip: IpAddr| ip.to_canonical().is_loopback();
     if !is_local(peer.ip()) || PASSED_ON.iter().any(|name| headers.contains_key(*name)) {
-        return Err("the relay answers this to clients on its own machine alone");
+        return Err("the relay answers this to clients on its own machine alone: run the command there");
     }
     // A page sends its origin with what it posts, and with a name of its own that it had resolved to this machine it
     // could read what is answered to it.
@@ -19,7 +19,9 @@ pub(super) fn check(peer: SocketAddr, headers: &HeaderMap) -> Result<(), &'stati
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
     let is_own = name == "localhost" || name.parse().is_ok_and(is_local);
     if headers.contains_key(header::ORIGIN) || !is_own {
-        return Err("the relay answers this to no browser: ask with `relay plugin`");
+        return Err(
+            "the relay answers this to no browser, and to who addresses it as localhost or by its loopback address",
+        );
     }
     Ok(())
 }
@@ -47,6 +49,7 @@ mod tests {
         assert!(
             checked("127.0.0.1:1", &[("host", "localhost:9464")])
                 && checked("127.0.0.1:1", &[("host", "[::1]:9464")])
+                && checked("127.0.0.1:1", &[("host", "localhost")])
         );
         assert!(!checked("10.0.0.7:1", &[]));
         assert!(!checked("127.0.0.1:1", &[("x-forwarded-for", "10.0.0.7")]));

@@ -1,0 +1,1 @@
+SELECT {columns}, count(*) OVER () FROM {table} WHERE {condition} ORDER BY {sequence} LIMIT 1

@@ -1,0 +1,4 @@
+SELECT shards
+FROM lane
+WHERE pipeline = $1 AND sink = $2 AND shards <> $3
+LIMIT 1

@@ -1,0 +1,29 @@
+SELECT pipeline, sink, shard,
+       coalesce((
+           SELECT max(shards)
+           FROM relay_lane AS lane
+           WHERE lane.pipeline = held.pipeline AND lane.sink = held.sink
+       ), 1) AS shards,
+       event_id, sequence, aggregate_type, aggregate_id, event_type, content_type, payload,
+       headers, attributes, occurred_at, attempts, code, detail, delivered_slots, generation, rerun,
+       next_at,
+       held_at,
+       dead_at,
+       (
+           SELECT count(*)
+           FROM relay_held AS ahead
+           WHERE ahead.pipeline = held.pipeline AND ahead.sink = held.sink AND ahead.key_id = held.key_id
+             AND (ahead.sequence, ahead.event_id) < (held.sequence, held.event_id)
+       ) AS ahead,
+       (
+           SELECT waited_for.event_id
+           FROM relay_held AS waited_for
+           WHERE waited_for.pipeline = held.pipeline AND waited_for.sink = held.sink AND waited_for.key_id = held.key_id
+             AND (waited_for.sequence, waited_for.event_id) < (held.sequence, held.event_id)
+             AND waited_for.state <> 'blocked'
+           ORDER BY waited_for.state = 'parked' DESC, waited_for.sequence, waited_for.event_id
+           LIMIT 1
+       ) AS behind
+FROM relay_held AS held
+WHERE event_id = ?1
+ORDER BY pipeline, sink
