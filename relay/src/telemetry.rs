@@ -25,5 +25,11 @@ pub const FULL: &str = "relay_held_full";
 pub const SETTLEMENTS: &str = "relay_settlements_total";
 /// Counter: plugin generations that went live. Labels: pipeline, sink.
 pub const SWAPS: &str = "relay_plugin_swaps_total";
+/// Counter: events that also went through the build beside the live one. Labels: plugin.
+pub const SHADOW_COMPARED: &str = "relay_shadow_events_total";
+/// Counter: those that came out otherwise. Labels: plugin.
+pub const SHADOW_DIFFERING: &str = "relay_shadow_differing_total";
+/// Counter: events that the build beside the live one had no time for. Labels: plugin.
+pub const SHADOW_SKIPPED: &str = "relay_shadow_skipped_total";
 /// Gauge: seconds from the event's own time to its acknowledgement, of the newest report. Labels: pipeline, sink.
 pub const AGE: &str = "relay_delivery_age_seconds";

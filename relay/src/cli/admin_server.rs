@@ -13,7 +13,7 @@ pub(super) struct AdminServer {
     #[command(flatten)]
     file: ConfigFile,
     /// The relay's admin server; by default [admin] listen of the configuration.
-    #[arg(long, value_name = "IP:PORT", conflicts_with = "config")]
+    #[arg(long, value_name = "IP:PORT")]
     admin: Option<SocketAddr>,
 }
 

@@ -36,6 +36,7 @@ fn read(name: &str, section: &Section<'_>) -> ReadPlugin {
         config,
         limits: read_limits(section),
         accept: read_accept(section),
+        shadow: section.text("shadow").map(|it| section.document.resolve(&it.value)),
     };
     let mut grant = BTreeMap::new();
     let mut grants = Vec::new();

@@ -10,6 +10,7 @@ mod permissions;
 mod port;
 mod record;
 pub mod reload;
+pub mod shadow;
 pub mod template;
 
 pub use permissions::{ALL, PERMISSIONS, Permissions, can_be_accepted};

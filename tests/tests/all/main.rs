@@ -25,6 +25,7 @@ mod reload;
 mod reload_by_hand;
 mod reload_campaign;
 mod reload_gates;
+mod reload_shadow;
 mod shards;
 mod shop;
 mod sink_driver;

@@ -45,6 +45,7 @@ fn configured(component: &Path, config: Value) -> PluginConfig {
         config,
         limits: PluginLimits::default(),
         accept: Vec::new(),
+        shadow: None,
     }
 }
 

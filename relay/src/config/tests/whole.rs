@@ -41,6 +41,7 @@ config    = { remove = ["/customer/email"], deep = { n = 1, on = true, ratio = 0
 grant     = { events = ["orders.*"] }
 limits    = { memory = "16 MiB", time = "5 ms" }
 accept    = ["log", "clock.now"]
+shadow    = "plugins/redact-next.wasm"
 
 [pipeline.orders]
 source  = "shop"
@@ -96,6 +97,7 @@ fn every_key_arrives_where_it_belongs() {
     );
     assert_eq!(plugin.grant["events"], ["orders.*"]);
     assert_eq!(plugin.plugin.accept, ["log", "clock.now"]);
+    assert_eq!(plugin.plugin.shadow.as_deref(), Some(Path::new("/etc/relay/plugins/redact-next.wasm")));
 
     let pipeline = &config.pipelines["orders"];
     assert_eq!(pipeline.sinks, ["events", "tell", "billing"]);

@@ -255,7 +255,7 @@ mod tests {
     fn a_batch_that_finds_no_room_is_shown_in_whole_histories_of_its_first_events() {
         let tap = Tap::default();
         let mut attached = tap.attach(Filter::default(), false).unwrap();
-        let mut lane = LaneTap::new(tap, LaneId { pipeline: "p".to_owned(), sink: "s".to_owned() });
+        let mut lane = LaneTap::new(tap, LaneId::new("p", "s"));
         let events = batch(0..3_000);
         run(&mut lane, &events);
         let (records, missed) = shown(&mut attached);
@@ -273,7 +273,7 @@ mod tests {
         let tap = Tap::default();
         let filter = Filter { sinks: vec!["other".to_owned()], ..Filter::default() };
         let mut attached = tap.attach(filter, false).unwrap();
-        let mut lane = LaneTap::new(tap, LaneId { pipeline: "p".to_owned(), sink: "s".to_owned() });
+        let mut lane = LaneTap::new(tap, LaneId::new("p", "s"));
         run(&mut lane, &batch(0..10));
         assert_eq!(shown(&mut attached), (HashMap::new(), 0));
     }

@@ -64,6 +64,7 @@ pub fn bench(name: &str, bytes: &[u8], suites: &[Suite], events: usize) -> Resul
             config: suite.config.clone(),
             limits: PluginLimits::default(),
             accept: Vec::new(),
+            shadow: None,
         };
         let started = Instant::now();
         let generation = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config))?;

@@ -109,6 +109,7 @@ fn load(
         config: suite.config.clone(),
         limits: limits.clone(),
         accept: Vec::new(),
+        shadow: None,
     };
     let loaded = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config));
     loaded.map_err(|error| PluginError { what: format!("{}: {}", suite.file, error.what), ..error })

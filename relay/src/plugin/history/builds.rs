@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::plugin::host::{Build, Digest};
 
-use super::{make_private, write_whole};
+use super::{believe, make_private, write_whole};
 
 /// The folder of copies.
 const FOLDER: &str = "builds";
@@ -31,6 +31,7 @@ impl KeptBuilds {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let folder = folder.join(FOLDER);
         make_private(&folder)?;
+        believe(&folder)?;
         Ok(Self { folder })
     }
 

@@ -25,6 +25,7 @@ pub use entry::{Entry, How};
 pub use recall::{Recalled, RefusedBefore, RunningBefore};
 pub use rows::{Left, Row};
 
+use crate::plugin::host::Owners;
 use file::EntryFile;
 
 /// What became of the builds of one plugin.
@@ -50,6 +51,7 @@ impl History {
 
     fn open_in(folder: &Path) -> io::Result<Self> {
         make_private(folder)?;
+        believe(folder)?;
         let (file, entries) = EntryFile::open(folder)?;
         let builds = KeptBuilds::open(folder)?;
         Ok(Self { entries, file: Some(file), builds: Some(Arc::new(builds)) })
@@ -93,6 +95,15 @@ impl History {
         let is_kept = |digest: &str| self.builds.as_ref().is_some_and(|it| it.has(digest));
         rows::of(&self.entries, &is_kept)
     }
+}
+
+/// Whether nobody else could have written what `folder` holds: the relay runs builds from it.
+fn believe(folder: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::other("it is not a folder"));
+    }
+    Owners::of(folder).check(folder, &metadata).map_err(io::Error::other)
 }
 
 /// Makes a folder that is the relay's own alone: configurations of plugins may hold what others must not read.

@@ -114,6 +114,21 @@ fn a_history_that_another_relay_keeps_is_left_alone() {
 }
 
 #[test]
+fn a_folder_that_others_may_write_to_is_not_believed() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    open(&folder).add("a", vec![runs("one", How::Started, None)]);
+    for place in ["a", "a/builds"] {
+        let place = folder.path().join(place);
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
+        let history = History::open(Some(folder.path()), "a");
+        assert!(history.file.is_none() && history.builds().is_none() && history.recall().running.is_none());
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    assert!(open(&folder).recall().running.is_some());
+}
+
+#[test]
 fn a_long_history_loses_its_oldest_entries_and_never_what_runs() {
     let folder = tempfile::tempdir().unwrap();
     let mut history = open(&folder);

@@ -26,7 +26,7 @@ use wasmtime::component::Component;
 
 use super::native;
 use key::hexadecimal;
-use owner::Owners;
+pub(in crate::plugin) use owner::Owners;
 
 pub(super) use key::Key;
 

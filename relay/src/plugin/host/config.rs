@@ -16,6 +16,8 @@ pub struct PluginConfig {
     pub limits: PluginLimits,
     /// What a new build may use beyond the one that it replaces: permissions, interfaces, or `*`.
     pub accept: Vec<String>,
+    /// Another component that runs beside it on the same events; nothing of it is sent.
+    pub shadow: Option<PathBuf>,
 }
 
 /// What one plugin may use.

@@ -130,6 +130,7 @@ impl PluginHost {
             config: serde_json::Value::Null,
             limits: PluginLimits::default(),
             accept: Vec::new(),
+            shadow: None,
         };
         let build = Build::new(bytes.to_vec(), &config.config);
         self.link(&config, &build).and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))

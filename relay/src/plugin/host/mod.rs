@@ -35,6 +35,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use build::{Build, Digest, NoDigest};
+pub(in crate::plugin) use cache::Owners;
 pub use compiler::serve;
 pub use config::{COMPILE, CompileCacheConfig, HostConfig, PluginConfig, PluginLimits};
 pub use guest::Description;

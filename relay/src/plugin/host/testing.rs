@@ -43,6 +43,7 @@ pub(crate) fn config(component: impl AsRef<Path>) -> PluginConfig {
         config: json!({}),
         limits: PluginLimits::default(),
         accept: Vec::new(),
+        shadow: None,
     }
 }
 

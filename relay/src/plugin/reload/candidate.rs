@@ -44,6 +44,11 @@ impl Candidate {
         Self { current: Reading::Found(digest), refused: None, pending: None }
     }
 
+    /// Nothing runs.
+    pub(super) fn nothing() -> Self {
+        Self { current: Reading::Unreadable(io::ErrorKind::NotFound), refused: None, pending: None }
+    }
+
     /// When the file must be read again, whatever else happens.
     pub(super) fn due(&self) -> Option<Instant> {
         self.pending.map(|(_, since)| since + STABLE_FOR)

@@ -67,6 +67,7 @@ impl Watched {
         let digest = target(&self.history.rows(), &running, asked).map_err(&no_such)?;
         let config = Arc::clone(&self.config);
         let generation = kept(host, &config, &self.history, digest).await.map_err(no_such)?;
+        let generation = self.beside.shadowed(generation);
         let reading = match read(&config).await {
             Ok(build) => Reading::Found(build.digest()),
             Err(error) => Reading::Unreadable(error.kind()),

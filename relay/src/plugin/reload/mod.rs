@@ -10,6 +10,7 @@
 //! every second, and only two equal readings, some time apart, count as a build.
 
 mod begin;
+mod beside;
 mod candidate;
 mod folder;
 mod hand;

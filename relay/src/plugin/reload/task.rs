@@ -163,6 +163,7 @@ impl ReloadTask {
                     Looked::Judged(_) => true,
                 };
             }
+            plugin.look_beside(&self.host, all).await;
         }
         if changed {
             self.publish();

@@ -38,6 +38,7 @@ pub enum Turn {
 impl Watched {
     pub(super) fn swap(&mut self, reading: Reading, judged: Judged, stable_since: Instant) -> Turn {
         let Judged { generation, cases, changes: permissions } = judged;
+        let generation = self.beside.shadowed(generation);
         let to = generation.identity().clone();
         let from = self.status.identity.clone();
         let (record, current) = (generation.record(), self.candidate.current());

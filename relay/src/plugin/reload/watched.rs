@@ -11,6 +11,7 @@ use crate::plugin::host::{PluginConfig, PluginHost};
 use crate::plugin::{Generation, LiveGeneration, PluginError};
 
 use super::begin::{Beginning, begin};
+use super::beside::Beside;
 use super::candidate::{Candidate, Next, Reading};
 use super::judge::{judge, read};
 use super::probation::{LOOK_EVERY, Outcome, Probation};
@@ -29,6 +30,7 @@ pub(super) struct Watched {
     pub(super) probation: Option<Probation>,
     pub(super) status: PluginStatus,
     pub(super) history: History,
+    pub(super) beside: Beside,
 }
 
 /// What a look at the file led to.
@@ -52,13 +54,16 @@ impl Watched {
         // Taken before the file is read: what changes meanwhile is then noticed.
         let stamp = FileStamp::of(&config.component);
         let Beginning { generation, digest, trusted, refused } = begin(host, &config, &mut history).await?;
+        let beside = Beside::of(&config.name);
+        let generation = beside.shadowed(generation);
         let mut candidate = Candidate::running(digest);
         let refused = refused.map(|(digest, error)| {
             candidate.refuse(Reading::Found(digest));
             RefusedBuild::now(Some(digest.to_string()), Arc::new(error))
         });
-        let probation =
-            trusted.map(|(trusted, digest)| Probation::begin(trusted, digest, generation.record()));
+        let probation = trusted
+            .map(|(trusted, digest)| (beside.shadowed(trusted), digest))
+            .map(|(trusted, digest)| Probation::begin(trusted, digest, generation.record()));
         let status = PluginStatus {
             identity: generation.identity().clone(),
             since: SystemTime::now(),
@@ -68,7 +73,7 @@ impl Watched {
             refused,
         };
         let (live, _) = watch::channel(generation);
-        Ok(Self { config, candidate, stamp, is_blind: false, live, probation, status, history })
+        Ok(Self { config, candidate, stamp, is_blind: false, live, probation, status, history, beside })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -96,6 +101,7 @@ impl Watched {
         let limits = self.config.limits.clone();
         self.config = Arc::new(PluginConfig { limits, ..config });
         self.candidate.forget_refusal();
+        self.beside.forget();
     }
 
     #[cfg(test)]
@@ -105,7 +111,17 @@ impl Watched {
 
     /// When the file must be read again, whatever else happens.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.candidate.due()
+        [self.candidate.due(), self.beside.due()].into_iter().flatten().min()
+    }
+
+    /// Looks at the file of the build that runs beside the live one, if it may have changed.
+    pub(super) async fn look_beside(&mut self, host: &Arc<PluginHost>, all: bool) {
+        let config = Arc::clone(&self.config);
+        let moved = self.beside.has_moved(config.shadow.as_deref());
+        let due = self.beside.due().is_some_and(|due| due <= Instant::now());
+        if all || moved || due {
+            self.beside.look(host, &config).await;
+        }
     }
 
     /// Whether the file looks different from when it was last asked, without reading it.

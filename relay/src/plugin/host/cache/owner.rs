@@ -12,19 +12,19 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The users whose files are believed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Owners {
+pub(in crate::plugin) struct Owners {
     /// The relay's own user; `None` where it can't be told, and then only root is believed.
     own: Option<u32>,
 }
 
 impl Owners {
     /// The relay's own user, and root.
-    pub(super) fn of(folder: &Path) -> Self {
+    pub(in crate::plugin) fn of(folder: &Path) -> Self {
         Self { own: user_by_writing(folder).or_else(user_by_process) }
     }
 
     /// Whether nobody else could have written what `metadata` belongs to.
-    pub(super) fn check(self, path: &Path, metadata: &Metadata) -> Result<(), String> {
+    pub(in crate::plugin) fn check(self, path: &Path, metadata: &Metadata) -> Result<(), String> {
         let (owner, mode) = (metadata.uid(), metadata.mode());
         let path = path.display();
         if owner != ROOT && Some(owner) != self.own {

@@ -1,0 +1,110 @@
+//! The build that runs beside the live one, from a file of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::plugin::host::{PluginConfig, PluginHost};
+use crate::plugin::shadow::ShadowTap;
+use crate::plugin::{Generation, PluginError};
+
+use super::candidate::{Candidate, Next, Reading};
+use super::judge::{load, read};
+use super::stamp::FileStamp;
+
+/// The file of a plugin's shadow, and the way of events to it.
+pub(super) struct Beside {
+    tap: Arc<ShadowTap>,
+    candidate: Candidate,
+    stamp: Option<FileStamp>,
+}
+
+impl Beside {
+    pub(super) fn of(plugin: &str) -> Self {
+        Self { tap: Arc::new(ShadowTap::new(plugin)), candidate: Candidate::nothing(), stamp: None }
+    }
+
+    /// `generation`, whose events go to the shadow as well.
+    pub(super) fn shadowed(&self, generation: Arc<dyn Generation>) -> Arc<dyn Generation> {
+        crate::plugin::shadow::shadowed(generation, &self.tap)
+    }
+
+    /// The configuration may name another file now, or none.
+    pub(super) fn forget(&mut self) {
+        self.stamp = None;
+        self.candidate.forget_refusal();
+    }
+
+    /// When the file must be read again, whatever else happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.candidate.due()
+    }
+
+    /// Whether the file looks different from when it was last asked, without reading it.
+    pub(super) fn has_moved(&mut self, file: Option<&Path>) -> bool {
+        let stamp = file.and_then(FileStamp::of);
+        std::mem::replace(&mut self.stamp, stamp) != stamp
+    }
+
+    /// Reads the file that `config` names and runs what it finds beside the live build. What can't be loaded changes
+    /// nothing but the log.
+    pub(super) async fn look(&mut self, host: &Arc<PluginHost>, config: &PluginConfig) {
+        let Some(file) = &config.shadow else {
+            return self.end(&config.name);
+        };
+        let config = Arc::new(PluginConfig { component: file.clone(), ..config.clone() });
+        let read = read(&config).await;
+        let reading = match &read {
+            Ok(build) => Reading::Found(build.digest()),
+            Err(error) => Reading::Unreadable(error.kind()),
+        };
+        if self.candidate.observe(reading, Instant::now()) != Next::Judge {
+            return;
+        }
+        let loaded = match read {
+            Ok(build) => {
+                let digest = build.digest();
+                load(host, &config, build, None).await.map(|it| (it, digest))
+            }
+            Err(error) => Err(PluginError::unreadable(&config, &error)),
+        };
+        let (generation, digest) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.candidate.refuse(reading);
+                return tracing::warn!(plugin = config.name, "no build runs beside the live one: {error}");
+            }
+        };
+        let (shadow, version) =
+            (generation.identity().short_digest().to_owned(), generation.identity().version.clone());
+        match self.tap.set(Some(generation)) {
+            Ok(_) => {
+                self.candidate.accept(digest);
+                tracing::info!(
+                    plugin = config.name,
+                    shadow,
+                    version,
+                    "shadow: a build runs beside the live one; nothing of it is sent"
+                );
+            }
+            Err(error) => {
+                self.candidate.refuse(reading);
+                tracing::warn!(
+                    plugin = config.name,
+                    "no build runs beside the live one: no thread for it: {error}"
+                );
+            }
+        }
+    }
+
+    /// Runs nothing beside the live build any more.
+    fn end(&mut self, plugin: &str) {
+        if matches!(self.candidate.current(), Reading::Found(_)) {
+            self.candidate = Candidate::nothing();
+            // Ending one can't fail.
+            let _ = self.tap.set(None);
+            tracing::info!(plugin, "shadow: no build runs beside the live one any more");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A build whose batches are also seen by another one.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use relay_engine::event::EventBatch;
+
+use crate::plugin::{Answer, Generation, Identity, Permissions, Plugin, PluginError, Record};
+
+use super::tap::{Sample, ShadowTap};
+
+/// `generation`, whose batches go to `tap` as well.
+#[must_use]
+pub fn shadowed(generation: Arc<dyn Generation>, tap: &Arc<ShadowTap>) -> Arc<dyn Generation> {
+    Arc::new(Shadowed { generation, tap: Arc::clone(tap) })
+}
+
+struct Shadowed {
+    generation: Arc<dyn Generation>,
+    tap: Arc<ShadowTap>,
+}
+
+impl Generation for Shadowed {
+    fn identity(&self) -> &Identity {
+        self.generation.identity()
+    }
+
+    fn permissions(&self) -> Permissions {
+        self.generation.permissions()
+    }
+
+    fn record(&self) -> Arc<Record> {
+        self.generation.record()
+    }
+
+    fn instantiate(&self) -> Result<Box<dyn Plugin>, PluginError> {
+        let plugin = self.generation.instantiate()?;
+        let running = self.generation.identity().short_digest().to_owned();
+        let tap = Arc::clone(&self.tap);
+        Ok(Box::new(ShadowedPlugin { plugin, running: running.into(), tap, sets_clock: false }))
+    }
+}
+
+struct ShadowedPlugin {
+    plugin: Box<dyn Plugin>,
+    running: Arc<str>,
+    tap: Arc<ShadowTap>,
+    /// Whether the plugin's clock has to be set for each batch: once it was, it shows nothing else.
+    sets_clock: bool,
+}
+
+impl Plugin for ShadowedPlugin {
+    fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
+        self.sets_clock |= self.tap.is_on();
+        if !self.sets_clock {
+            return self.plugin.run(source, events, answers);
+        }
+        // Both builds see the same time, or every plugin that uses it would differ.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        self.plugin.freeze_clock(now);
+        let first = answers.len();
+        self.plugin.run(source, events, answers);
+        if !self.tap.is_on() {
+            return;
+        }
+        self.tap.offer(events.len(), || Sample {
+            source: source.to_owned(),
+            running: Arc::clone(&self.running),
+            now,
+            events: events.clone(),
+            answers: answers[first..].to_vec(),
+        });
+    }
+
+    fn freeze_clock(&mut self, now: u64) {
+        self.plugin.freeze_clock(now);
+    }
+
+    fn memory(&self) -> Option<usize> {
+        self.plugin.memory()
+    }
+
+    fn rests_until(&self) -> Option<Instant> {
+        self.plugin.rests_until()
+    }
+}
