@@ -169,26 +169,11 @@ impl Writer {
         key: &str,
         noted_as: Outcome,
     ) -> sqlx::Result<()> {
-        let version: i64 = sqlx::query_scalar(
-            "INSERT INTO aggregate VALUES ($1, 1) \
-             ON CONFLICT (key) DO UPDATE SET version = aggregate.version + 1 RETURNING version",
-        )
-        .bind(key)
-        .fetch_one(&mut **transaction)
-        .await?;
-        let event = WrittenEvent::new(self.number, self.next, key, version.unsigned_abs());
+        let version = next_version(transaction, key).await?;
+        let event = WrittenEvent::new(self.number, self.next, key, version);
         self.next += 1;
         self.journal.events.push((event.clone(), noted_as));
-        sqlx::query(
-            "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers) \
-             VALUES ($1::uuid, 'order', $2, 'OrderPlaced', $3, '{\"origin\": \"writer\"}')",
-        )
-        .bind(&event.id)
-        .bind(key)
-        .bind(event.body())
-        .execute(&mut **transaction)
-        .await?;
-        Ok(())
+        insert(transaction, &event).await
     }
 
     /// Notes the outcome of the transaction whose events begin at `first`.
@@ -204,4 +189,54 @@ impl Writer {
             self.committed.fetch_add(events, Ordering::Relaxed);
         }
     }
+}
+
+/// Writes one event of each of `keys` in one transaction, as `writer`, and notes them as committed: for tests that
+/// count exactly. A writer of this number must not have written before.
+///
+/// # Errors
+/// What the database says.
+pub async fn write_at_once(
+    url: &str,
+    writer: u32,
+    keys: impl IntoIterator<Item = String>,
+    journal: &mut Journal,
+) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    let mut transaction = connection.begin().await?;
+    let mut written = Vec::new();
+    for (number, key) in (0..).zip(keys) {
+        let version = next_version(&mut transaction, &key).await?;
+        let event = WrittenEvent::new(writer, number, &key, version);
+        insert(&mut transaction, &event).await?;
+        written.push((event, Outcome::Committed));
+    }
+    transaction.commit().await?;
+    journal.events.append(&mut written);
+    connection.close().await
+}
+
+/// The key's next version, taken under the lock of its row.
+async fn next_version(connection: &mut PgConnection, key: &str) -> sqlx::Result<u64> {
+    let version: i64 = sqlx::query_scalar(
+        "INSERT INTO aggregate VALUES ($1, 1) \
+         ON CONFLICT (key) DO UPDATE SET version = aggregate.version + 1 RETURNING version",
+    )
+    .bind(key)
+    .fetch_one(connection)
+    .await?;
+    Ok(version.unsigned_abs())
+}
+
+async fn insert(connection: &mut PgConnection, event: &WrittenEvent) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers) \
+         VALUES ($1::uuid, 'order', $2, 'OrderPlaced', $3, '{\"origin\": \"writer\"}')",
+    )
+    .bind(&event.id)
+    .bind(&event.key)
+    .bind(event.body())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
