@@ -1,7 +1,7 @@
 //! Applications that write events: several at a time, in transactions that also fail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
@@ -19,7 +19,8 @@ pub struct WriterPlan {
     pub writers: u32,
     /// The number of the first of them: events of the same writer would have the same ids in the next run.
     pub first_writer: u32,
-    /// Committed events in total; rolled-back ones come on top.
+    /// Committed events in total; rolled-back ones come on top. `u64::MAX` for as many as come before
+    /// [`Writers::stop`].
     pub events: u64,
     /// How many keys they share.
     pub keys: u64,
@@ -54,6 +55,7 @@ impl Default for WriterPlan {
 pub struct Writers {
     tasks: JoinSet<Journal>,
     committed: Arc<AtomicU64>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Writers {
@@ -61,6 +63,7 @@ impl Writers {
     #[must_use]
     pub fn start(url: &str, plan: &WriterPlan) -> Self {
         let committed = Arc::new(AtomicU64::new(0));
+        let stopped = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for number in plan.first_writer..plan.first_writer + plan.writers {
             let writer = Writer {
@@ -71,16 +74,23 @@ impl Writers {
                 random: Random::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(number) << 40)),
                 journal: Journal::default(),
                 committed: Arc::clone(&committed),
+                stopped: Arc::clone(&stopped),
             };
             tasks.spawn(writer.write());
         }
-        Self { tasks, committed }
+        Self { tasks, committed, stopped }
     }
 
     /// How many events are committed so far.
     #[must_use]
     pub fn committed(&self) -> u64 {
         self.committed.load(Ordering::Relaxed)
+    }
+
+    /// Ends them after the transaction that each is in, and returns what became of everything.
+    pub async fn stop(self) -> Journal {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.finish().await
     }
 
     /// Waits until all is written, and returns what became of it.
@@ -101,12 +111,15 @@ struct Writer {
     random: Random,
     journal: Journal,
     committed: Arc<AtomicU64>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Writer {
     async fn write(mut self) -> Journal {
         let mut connection = None;
-        while self.committed.load(Ordering::Relaxed) < self.plan.events {
+        while !self.stopped.load(Ordering::Relaxed)
+            && self.committed.load(Ordering::Relaxed) < self.plan.events
+        {
             match self.one_transaction(&mut connection).await {
                 Ok(()) if self.plan.pause.is_zero() => {}
                 Ok(()) => tokio::time::sleep(self.plan.pause).await,

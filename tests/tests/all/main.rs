@@ -19,6 +19,7 @@ mod kill_points;
 mod kill_stage;
 mod layering;
 mod metrics;
+mod outages;
 mod pgbouncer;
 mod plugin_host;
 mod plugins;

@@ -108,6 +108,13 @@ impl RelayTables {
         }
     }
 
+    /// Bytes that the relay's tables take with their indexes.
+    pub(crate) async fn size(&mut self) -> i64 {
+        let sql = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c \
+                   JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'relay' AND c.relkind = 'r'";
+        self.connection.fetch_one(sql).await.unwrap().get(0)
+    }
+
     /// Waits until the side table is as expected.
     pub(crate) async fn wait_for_held(&mut self, expected: &[(&str, i64)], relay: &Relay, limit: Duration) {
         let deadline = Instant::now() + limit;

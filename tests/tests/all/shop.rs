@@ -18,7 +18,7 @@ pub(crate) struct Shop {
     pub(crate) receiver: HttpReceiver,
     pub(crate) kafka: Server<Kafka>,
     pub(crate) nats: Server<Nats>,
-    name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// A sink's server.
@@ -26,6 +26,16 @@ pub(crate) enum Server<T: 'static> {
     /// Other tests use it too, so nobody may hurt it.
     Shared(&'static T),
     Own(Box<T>),
+}
+
+impl<T> Server<T> {
+    /// The server, to be hurt.
+    pub(crate) fn own(&mut self) -> &mut T {
+        match self {
+            Self::Own(server) => server,
+            Self::Shared(_) => panic!("this server is other tests' too"),
+        }
+    }
 }
 
 impl<T> Deref for Server<T> {
@@ -58,6 +68,13 @@ impl Shop {
         Self::build(name, url, window, kafka, nats, None).await
     }
 
+    /// A shop whose sinks are its own, so that a test may stop them.
+    pub(crate) async fn open_with_own_sinks(name: &'static str, window: Window) -> Self {
+        let (kafka, nats) = tokio::join!(Kafka::start(), Nats::start());
+        let (kafka, nats) = (Server::Own(Box::new(kafka.unwrap())), Server::Own(Box::new(nats.unwrap())));
+        Self::build(name, database(name).await, window, kafka, nats, None).await
+    }
+
     /// A shop that reaches Kafka and NATS through proxies, so that a test may hold back what they answer.
     pub(crate) async fn open_behind_proxies(name: &'static str, window: Window) -> (Self, Proxies) {
         let (kafka, proxy) = Kafka::start_behind_proxy().await.unwrap();
@@ -77,7 +94,9 @@ impl Shop {
         nats: Server<Nats>,
         nats_url: Option<String>,
     ) -> Self {
-        kafka.create_topic(name, 4).await.unwrap();
+        // Records tell when they arrived.
+        let timed = [("message.timestamp.type", "LogAppendTime")];
+        kafka.create_topic_with(name, 4, &timed).await.unwrap();
         nats.create_stream(name, &[name]).await.unwrap();
         let receiver = HttpReceiver::start().unwrap();
         let router = component("router").await.unwrap();
