@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_engine::engine::{BatchId, LaneConfig};
+use relay_engine::engine::LaneConfig;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::chain::Chain;
-use super::session::{Release, Session, SessionEnd};
+use super::session::{Carried, Release, Session, SessionEnd};
 use super::view::{LaneState, Views};
 use crate::sink::{Reports, Sink};
 use crate::source::{BatchLimit, Source, SourceError, Start};
@@ -92,16 +92,14 @@ const STANDBY_LOOK: Duration = Duration::from_millis(500);
 ///
 /// While another relay owns it, waits for that one's lease to end.
 pub async fn run(mut parts: LaneParts) -> LaneEnd {
-    let mut first_batch: BatchId = 1;
+    let mut carried = Carried::default();
     let mut instead_of = None;
     let mut watched = None;
-    // The term under which the last session ran, while the lane may still be ours.
-    let mut owned = None;
     loop {
         if watched.is_none() {
             parts.views.set_state(&parts.id, LaneState::Starting);
         }
-        let end = Session::run(&mut parts, &mut first_batch, instead_of.take(), &mut owned).await;
+        let end = Session::run(&mut parts, &mut carried, instead_of.take()).await;
         let pause = match end {
             SessionEnd::Ended(end) => {
                 parts.views.set_state(&parts.id, LaneState::Stopped);
@@ -125,7 +123,7 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
                 holder.expires_in.min(STANDBY_LOOK)
             }
             SessionEnd::Lost(error) => {
-                (watched, owned) = (None, None);
+                (watched, carried.owned) = (None, None);
                 tracing::warn!(lane = %parts.id, "{error}; standing by");
                 Duration::ZERO
             }
@@ -138,7 +136,7 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
         };
         tokio::select! {
             () = parts.stop.cancelled() => {
-                if let Some(term) = owned {
+                if let Some(term) = carried.owned {
                     Release::of(&parts, term).give_back().await;
                 }
                 parts.views.set_state(&parts.id, LaneState::Stopped);

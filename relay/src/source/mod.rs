@@ -17,4 +17,4 @@ mod timestamp;
 
 pub use columns::Columns;
 pub(crate) use port::position_between;
-pub use port::{BatchLimit, ReadBatch, Source, SourceError, Start};
+pub use port::{BatchLimit, ReadBatch, Sent, SentEvent, Source, SourceError, Start};

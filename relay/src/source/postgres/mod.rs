@@ -15,6 +15,7 @@ mod script;
 mod session;
 mod snapshot;
 mod source;
+mod taken_back;
 
 pub use config::PostgresSourceConfig;
 pub use ddl::{ddl, grants};

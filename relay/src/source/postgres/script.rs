@@ -102,6 +102,7 @@ impl Ranges {
 pub(super) struct Statements {
     table: String,
     sequence: String,
+    id: String,
     columns: String,
     timeout: Duration,
 }
@@ -125,6 +126,7 @@ impl Statements {
         Self {
             table: format!("{}.{}", identifier(&config.schema), identifier(&config.table)),
             sequence: identifier(&columns.sequence),
+            id: identifier(&columns.id),
             columns: names.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", "),
             timeout: config.statement_timeout,
         }
@@ -185,6 +187,11 @@ impl Statements {
     /// The newest rows, newest first.
     pub(super) fn newest(&self, count: usize) -> String {
         self.fill(include_str!("newest.sql")).replace("{limit}", &count.to_string())
+    }
+
+    /// The ids of the rows with these sequences.
+    pub(super) fn ids(&self, sequences: &[u64]) -> String {
+        self.fill(include_str!("ids.sql")).replace("{id}", &self.id).replace("{sequences}", &list(sequences))
     }
 
     fn fill(&self, template: &str) -> String {
