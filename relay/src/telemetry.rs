@@ -11,6 +11,8 @@ pub const FAILURES: &str = "relay_failures_total";
 /// Counter: answers that were lost; those messages are sent again under the same key, and may arrive twice. Labels:
 /// pipeline, sink.
 pub const UNKNOWN: &str = "relay_deliveries_unknown_total";
+/// Counter: events that were sent, and whose rows a failover of the database took back. Labels: pipeline, sink.
+pub const TAKEN_BACK: &str = "relay_events_taken_back_total";
 /// Gauge: events between settled progress and the newest read. Labels: pipeline, sink.
 pub const WINDOW: &str = "relay_window_events";
 /// Gauge: parked, blocked and blocking dead events. Labels: pipeline, sink.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_engine::engine::{BatchId, LaneConfig};
+use relay_engine::engine::LaneConfig;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::chain::Chain;
-use super::session::{Release, Session, SessionEnd};
+use super::session::{Carried, Release, Session, SessionEnd};
 use super::share::Share;
 use super::tap::Tap;
 use super::view::{LaneState, Views};
@@ -98,11 +98,9 @@ const STANDBY_LOOK: Duration = Duration::from_millis(500);
 ///
 /// While another relay owns it, waits for that one's lease to end.
 pub async fn run(mut parts: LaneParts) -> LaneEnd {
-    let mut first_batch: BatchId = 1;
+    let mut carried = Carried::default();
     let mut instead_of = None;
     let mut watched = None;
-    // The term under which the last session ran, while the lane may still be ours.
-    let mut owned = None;
     loop {
         if !wait_for_share(&parts).await {
             parts.views.set_state(&parts.id, LaneState::Stopped);
@@ -111,7 +109,7 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
         if watched.is_none() {
             parts.views.set_state(&parts.id, LaneState::Starting);
         }
-        let end = Session::run(&mut parts, &mut first_batch, instead_of.take(), &mut owned).await;
+        let end = Session::run(&mut parts, &mut carried, instead_of.take()).await;
         if let Some(share) = parts.share.as_ref().filter(|_| !matches!(end, SessionEnd::Restart(_))) {
             share.give(parts.id.shard);
         }
@@ -129,7 +127,7 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
                 });
             }
             SessionEnd::HandedOver => {
-                (watched, owned) = (None, None);
+                (watched, carried.owned) = (None, None);
                 tracing::info!(lane = %parts.id, "handed over: another relay is there to share the work");
                 STANDBY_LOOK
             }
@@ -143,7 +141,7 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
                 holder.expires_in.min(STANDBY_LOOK)
             }
             SessionEnd::Lost(error) => {
-                (watched, owned) = (None, None);
+                (watched, carried.owned) = (None, None);
                 tracing::warn!(lane = %parts.id, "{error}; standing by");
                 Duration::ZERO
             }
@@ -156,7 +154,7 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
         };
         tokio::select! {
             () = parts.stop.cancelled() => {
-                if let Some(term) = owned {
+                if let Some(term) = carried.owned {
                     Release::of(&parts, term).give_back().await;
                 }
                 parts.views.set_state(&parts.id, LaneState::Stopped);

@@ -95,6 +95,14 @@ impl LiveBatch {
         Some(position_between(sequence, index + 1 == events, within, end))
     }
 
+    /// Where its events were read; nowhere in a batch of retries.
+    pub(super) fn within(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::Outbox { within, .. } => Some(within),
+            Origin::Retry => None,
+        }
+    }
+
     fn release(&mut self) {
         if let Data::Whole(messages) = &self.data {
             self.data = Data::Sequences(messages.events().iter().map(Event::sequence).collect());

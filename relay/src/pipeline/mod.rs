@@ -8,6 +8,7 @@ mod lane;
 mod lease;
 mod live;
 mod reader;
+mod sent;
 mod session;
 mod settle;
 mod share;

@@ -21,6 +21,7 @@ use super::lane::{LaneEnd, LaneParts};
 use super::lease::{LeaseKeeper, Ownership, uptime};
 use super::live::{self, LiveBatch, LiveBatches};
 use super::reader::{self, Read};
+use super::sent::SentEvents;
 use super::share::Share;
 use super::tap::LaneTap;
 use super::view::LaneView;
@@ -47,6 +48,21 @@ pub(super) enum SessionEnd {
 
 /// How long a sink may take to close: nothing waits for its answers any more.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+/// What a lane keeps from session to session.
+pub(super) struct Carried {
+    /// Numbers go on, so that an answer of an old session is never taken for one of a new one.
+    first_batch: BatchId,
+    /// The term under which the last session ran, while the lane may still be ours.
+    pub(super) owned: Option<i64>,
+    sent: SentEvents,
+}
+
+impl Default for Carried {
+    fn default() -> Self {
+        Self { first_batch: 1, owned: None, sent: SentEvents::default() }
+    }
+}
 
 type StoreResult<T> = Result<T, StoreError>;
 
@@ -78,6 +94,8 @@ pub(super) struct Session<'p> {
     shown: Option<LaneView>,
     next_show: Instant,
     delivered_before: u64,
+    /// Where the database can take rows back.
+    sent: Option<&'p mut SentEvents>,
     /// From the newest delivered event's own time to its acknowledgement.
     age: Duration,
 }
@@ -95,9 +113,8 @@ impl<'p> Session<'p> {
     /// Takes the lane over, where it is free or its owner has the term `instead_of`, and runs it.
     pub(super) async fn run(
         parts: &'p mut LaneParts,
-        first_batch: &mut BatchId,
+        carried: &'p mut Carried,
         instead_of: Option<i64>,
-        owned: &mut Option<i64>,
     ) -> SessionEnd {
         let asked = uptime();
         let record = match acquire(parts, instead_of).await {
@@ -106,7 +123,7 @@ impl<'p> Session<'p> {
             Err(error) => return store_end(error),
         };
         let (term, length) = (record.lease.term, parts.settings.owner.lease);
-        *owned = Some(term);
+        carried.owned = Some(term);
         let store = Arc::clone(&parts.store);
         let keeper = LeaseKeeper::start(
             &parts.shared,
@@ -120,15 +137,18 @@ impl<'p> Session<'p> {
         let (reads_out, reads) = mpsc::channel(1);
         let start = record.position.clone().map_or_else(|| parts.settings.start.clone(), Start::After);
         let source: Box<dyn Source> = (parts.source)();
-        let reader = parts.shared.spawn(reader::read(source, start, parts.settings.batch, reads_out));
+        let remembers = source.can_take_back();
+        let sent = carried.sent.all();
+        let reader = parts.shared.spawn(reader::read(source, start, parts.settings.batch, sent, reads_out));
         let _reader = Owned(reader);
 
         let (reports_out, reports) = mpsc::unbounded_channel();
         let sink = (parts.sink)(reports_out);
         let release = Release::of(parts, term);
-        let session = Self::new(parts, record, keeper, sink, reports, reads, *first_batch);
+        let mut session = Self::new(parts, record, keeper, sink, reports, reads, carried.first_batch);
+        session.sent = remembers.then_some(&mut carried.sent);
         let (end, sink, next_batch) = session.serve().await;
-        *first_batch = next_batch;
+        carried.first_batch = next_batch;
         // A sink that does not close in time is abandoned: its answers are not waited for any more.
         let _ = tokio::time::timeout(CLOSE_TIME, sink.close()).await;
         if matches!(end, SessionEnd::Ended(_) | SessionEnd::HandedOver) {
@@ -179,6 +199,7 @@ impl<'p> Session<'p> {
             shown: None,
             next_show: origin,
             age: Duration::ZERO,
+            sent: None,
             delivered_before: parts.views.all().get(&parts.id).map_or(0, |view| view.delivered),
             parts,
         }
@@ -231,10 +252,13 @@ impl<'p> Session<'p> {
     }
 
     async fn send(&mut self, id: BatchId, messages: Vec<u32>) {
-        if let Some(batch) = self.batches.get(id).and_then(LiveBatch::messages) {
-            self.tap.sending(id, batch, &messages, self.sink.as_ref());
-            self.sink.send(id, Arc::clone(batch), messages).await;
+        let Some(live) = self.batches.get(id) else { return };
+        let Some(batch) = live.messages() else { return };
+        if let Some(sent) = &mut self.sent {
+            sent.note(live.within(), messages.iter().filter_map(|it| Some(batch.get(*it)?.event())));
         }
+        self.tap.sending(id, batch, &messages, self.sink.as_ref());
+        self.sink.send(id, Arc::clone(batch), messages).await;
     }
 
     async fn open_sink(&mut self) {
@@ -361,6 +385,10 @@ impl<'p> Session<'p> {
             Some(Read::Away(why)) => {
                 tracing::warn!(lane = %self.parts.id, "source away: {why}");
                 self.away = Some(why);
+                Ok(())
+            }
+            Some(Read::TakenBack(events)) => {
+                self.tell_taken_back(&events);
                 Ok(())
             }
             Some(Read::Opened(position)) => {

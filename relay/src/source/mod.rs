@@ -17,4 +17,6 @@ mod timestamp;
 
 pub use columns::Columns;
 pub(crate) use port::position_between;
-pub use port::{Backlog, BatchLimit, Committed, ReadBatch, Source, SourceError, Standing, Start};
+pub use port::{
+    Backlog, BatchLimit, Committed, ReadBatch, Sent, SentEvent, Source, SourceError, Standing, Start,
+};

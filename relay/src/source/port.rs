@@ -19,6 +19,40 @@ pub trait Source: Send {
 
     /// The next events, at least one: waits as long as there are none.
     fn next_batch(&mut self, limit: BatchLimit) -> BoxFuture<'_, Result<ReadBatch, SourceError>>;
+
+    /// Whether a failover of this database can take back rows that were read: then a lane remembers what it sent.
+    fn can_take_back(&self) -> bool {
+        false
+    }
+
+    /// After [`Source::open`]: which of these events the outbox has lost in a failover since they were read, in order;
+    /// `None` where there was none. An event that a server cannot say anything about counts as lost if its row is not
+    /// there.
+    fn taken_back<'a>(
+        &'a mut self,
+        sent: &'a [Sent],
+    ) -> BoxFuture<'a, Result<Option<Vec<SentEvent>>, SourceError>> {
+        let _ = sent;
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// Events that were handed to a sink, and where they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// [`ReadBatch::within`] of their batch.
+    pub within: String,
+    /// The events.
+    pub events: Vec<SentEvent>,
+}
+
+/// An event that was handed to a sink.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SentEvent {
+    /// Its place in the outbox.
+    pub sequence: u64,
+    /// Its id.
+    pub id: Box<str>,
 }
 
 /// Where reading begins.

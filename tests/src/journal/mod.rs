@@ -22,7 +22,7 @@ pub use event::{Outcome, WrittenEvent};
 pub use outbox::{create_outbox, load_outbox};
 pub use random::Random;
 pub use sqlite_writer::SqliteWriter;
-pub use writers::{WriterPlan, Writers};
+pub use writers::{WriterPlan, Writers, write_at_once};
 
 /// Everything that writers did.
 #[derive(Debug, Clone, Default)]

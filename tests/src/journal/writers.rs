@@ -1,7 +1,7 @@
 //! Applications that write events: several at a time, in transactions that also fail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
@@ -19,7 +19,8 @@ pub struct WriterPlan {
     pub writers: u32,
     /// The number of the first of them: events of the same writer would have the same ids in the next run.
     pub first_writer: u32,
-    /// Committed events in total; rolled-back ones come on top.
+    /// Committed events in total; rolled-back ones come on top. `u64::MAX` for as many as come before
+    /// [`Writers::stop`].
     pub events: u64,
     /// How many keys they share.
     pub keys: u64,
@@ -54,6 +55,7 @@ impl Default for WriterPlan {
 pub struct Writers {
     tasks: JoinSet<Journal>,
     committed: Arc<AtomicU64>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Writers {
@@ -61,6 +63,7 @@ impl Writers {
     #[must_use]
     pub fn start(url: &str, plan: &WriterPlan) -> Self {
         let committed = Arc::new(AtomicU64::new(0));
+        let stopped = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for number in plan.first_writer..plan.first_writer + plan.writers {
             let writer = Writer {
@@ -71,16 +74,23 @@ impl Writers {
                 random: Random::new(plan.seed.wrapping_mul(1_000_003).wrapping_add(u64::from(number) << 40)),
                 journal: Journal::default(),
                 committed: Arc::clone(&committed),
+                stopped: Arc::clone(&stopped),
             };
             tasks.spawn(writer.write());
         }
-        Self { tasks, committed }
+        Self { tasks, committed, stopped }
     }
 
     /// How many events are committed so far.
     #[must_use]
     pub fn committed(&self) -> u64 {
         self.committed.load(Ordering::Relaxed)
+    }
+
+    /// Ends them after the transaction that each is in, and returns what became of everything.
+    pub async fn stop(self) -> Journal {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.finish().await
     }
 
     /// Waits until all is written, and returns what became of it.
@@ -102,12 +112,15 @@ struct Writer {
     random: Random,
     journal: Journal,
     committed: Arc<AtomicU64>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Writer {
     async fn write(mut self) -> Journal {
         let mut connection = None;
-        while self.committed.load(Ordering::Relaxed) < self.plan.events {
+        while !self.stopped.load(Ordering::Relaxed)
+            && self.committed.load(Ordering::Relaxed) < self.plan.events
+        {
             match self.one_transaction(&mut connection).await {
                 Ok(()) if self.plan.pause.is_zero() => {}
                 Ok(()) => tokio::time::sleep(self.plan.pause).await,
@@ -170,26 +183,11 @@ impl Writer {
         key: &str,
         noted_as: Outcome,
     ) -> sqlx::Result<()> {
-        let version: i64 = sqlx::query_scalar(
-            "INSERT INTO aggregate VALUES ($1, 1) \
-             ON CONFLICT (key) DO UPDATE SET version = aggregate.version + 1 RETURNING version",
-        )
-        .bind(key)
-        .fetch_one(&mut **transaction)
-        .await?;
-        let event = WrittenEvent::new(self.number, self.next, key, version.unsigned_abs());
+        let version = next_version(transaction, key).await?;
+        let event = WrittenEvent::new(self.number, self.next, key, version);
         self.next += 1;
         self.journal.events.push((event.clone(), noted_as));
-        sqlx::query(
-            "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers) \
-             VALUES ($1::uuid, 'order', $2, 'OrderPlaced', $3, '{\"origin\": \"writer\"}')",
-        )
-        .bind(&event.id)
-        .bind(key)
-        .bind(event.body())
-        .execute(&mut **transaction)
-        .await?;
-        Ok(())
+        insert(transaction, &event).await
     }
 
     /// Notes the outcome of the transaction whose events begin at `first`.
@@ -209,4 +207,54 @@ impl Writer {
             self.committed.fetch_add(events, Ordering::Relaxed);
         }
     }
+}
+
+/// Writes one event of each of `keys` in one transaction, as `writer`, and notes them as committed: for tests that
+/// count exactly. A writer of this number must not have written before.
+///
+/// # Errors
+/// What the database says.
+pub async fn write_at_once(
+    url: &str,
+    writer: u32,
+    keys: impl IntoIterator<Item = String>,
+    journal: &mut Journal,
+) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    let mut transaction = connection.begin().await?;
+    let mut written = Vec::new();
+    for (number, key) in (0..).zip(keys) {
+        let version = next_version(&mut transaction, &key).await?;
+        let event = WrittenEvent::new(writer, number, &key, version);
+        insert(&mut transaction, &event).await?;
+        written.push((event, Outcome::Committed));
+    }
+    transaction.commit().await?;
+    journal.events.append(&mut written);
+    connection.close().await
+}
+
+/// The key's next version, taken under the lock of its row.
+async fn next_version(connection: &mut PgConnection, key: &str) -> sqlx::Result<u64> {
+    let version: i64 = sqlx::query_scalar(
+        "INSERT INTO aggregate VALUES ($1, 1) \
+         ON CONFLICT (key) DO UPDATE SET version = aggregate.version + 1 RETURNING version",
+    )
+    .bind(key)
+    .fetch_one(connection)
+    .await?;
+    Ok(version.unsigned_abs())
+}
+
+async fn insert(connection: &mut PgConnection, event: &WrittenEvent) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers) \
+         VALUES ($1::uuid, 'order', $2, 'OrderPlaced', $3, '{\"origin\": \"writer\"}')",
+    )
+    .bind(&event.id)
+    .bind(&event.key)
+    .bind(event.body())
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -10,6 +10,7 @@ use super::Session;
 use crate::pipeline::live::LiveBatch;
 use crate::pipeline::view::{LaneState, LaneView};
 use crate::sink::Report;
+use crate::source::SentEvent;
 use crate::store::{HeldState, LaneId, RetryResult, Settlement};
 use crate::telemetry;
 
@@ -118,6 +119,25 @@ impl Session<'_> {
             | LaneState::Halted(_)
             | LaneState::Stopped => {}
         }
+    }
+
+    /// Says what of the events sent lately a failover took back; from here on they are told of no more.
+    pub(super) fn tell_taken_back(&mut self, events: &[SentEvent]) {
+        let Some(sent) = &mut self.sent else { return };
+        let of = sent.len();
+        sent.forget();
+        let lane = &self.parts.id;
+        for SentEvent { id, sequence } in events {
+            tracing::warn!(%lane, event = %id, sequence, "D319: sent, and taken back by the failover of the database");
+        }
+        counter!(telemetry::TAKEN_BACK, &self.labels()).increment(events.len() as u64);
+        let gone = events.len();
+        tracing::warn!(
+            %lane,
+            gone,
+            of,
+            "D319: the database was failed over; {gone} of the last {of} events sent are not in the outbox any more"
+        );
     }
 
     pub(super) fn log_failures(&self, settlement: &Settlement) {

@@ -103,3 +103,13 @@ pub(super) fn standby() -> SourceError {
          proxy",
     )
 }
+
+/// What `error` means where the database was read before: a standby there is a failover on its way, and passes.
+pub(super) fn in_a_failover(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Refused { code: STANDBY, what, .. } => {
+            unavailable(STANDBY, format!("{what}; waiting for its promotion, or for the primary"))
+        }
+        other => other,
+    }
+}

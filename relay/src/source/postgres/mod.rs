@@ -17,6 +17,7 @@ mod script;
 mod session;
 mod snapshot;
 mod source;
+mod taken_back;
 
 pub use backlog::backlogs;
 pub use config::PostgresSourceConfig;

@@ -9,8 +9,9 @@ use super::place::{Incarnation, Lsn, Moment, Place};
 use super::rows::Decoder;
 use super::script::{BOUNDS_TIMEOUT, Part, Range, Ranges, Script, Statements};
 use super::session::{Probe, Session, field, text};
+use super::taken_back::taken_back;
 use crate::source::timer::Timer;
-use crate::source::{BatchLimit, ReadBatch, SourceError};
+use crate::source::{BatchLimit, ReadBatch, Sent, SentEvent, SourceError};
 
 /// Rows asked for before their size is known: few enough that even large ones fit into memory.
 const FIRST_READ: usize = 64;
@@ -177,6 +178,12 @@ impl Reader {
             None => self.delta = Some(Delta { target, after, ranges: Some(ranges) }),
         }
         Ok(step)
+    }
+
+    /// Which of these events a failover took back.
+    pub(super) async fn taken_back(&mut self, sent: &[Sent]) -> Result<Option<Vec<SentEvent>>, SourceError> {
+        let now = self.incarnation();
+        taken_back(&mut self.session, &self.statements, self.statement_timeout, now, sent).await
     }
 
     async fn answer(

@@ -50,10 +50,9 @@ pub(super) async fn place_that_holds(
     let place = if place.incarnation.timeline == now.timeline {
         Some(place)
     } else {
-        let survived =
-            switch_point(session, timeline_file(now.timeline), place.incarnation.timeline, timeout)
-                .await?
-                .is_some_and(|switch| place.lsn <= switch);
+        let survived = switch_point(session, now.timeline, place.incarnation.timeline, timeout)
+            .await?
+            .is_some_and(|switch| place.lsn <= switch);
         survived.then_some(Place { incarnation: now, ..place })
     };
     let holds = place.filter(|place| place.newest().xmax <= found.probe.moment.snapshot.xmax);
@@ -72,10 +71,11 @@ fn timeline_file(timeline: u32) -> String {
     format!("pg_wal/{timeline:08X}.history")
 }
 
-/// Where the server left timeline `old`, if its history says so and the relay's role may read it.
-async fn switch_point(
+/// Where the server, now on timeline `current`, left timeline `old`, if its history says so and the relay's role may
+/// read it.
+pub(super) async fn switch_point(
     session: &mut Session,
-    file: String,
+    current: u32,
     old: u32,
     timeout: Duration,
 ) -> Result<Option<Lsn>, SourceError> {
@@ -85,7 +85,8 @@ async fn switch_point(
         return Ok(None);
     }
     // A server that was restored may lack the file: then it answers NULL.
-    let sql = format!("SELECT pg_read_file({}, 0, {LONGEST_HISTORY}, true)", literal(&file));
+    let sql =
+        format!("SELECT pg_read_file({}, 0, {LONGEST_HISTORY}, true)", literal(&timeline_file(current)));
     let rows = session.query(DOING, timeout, &sql).await?;
     let history = rows.first().map(|row| text(row, 0)).transpose()?.flatten().unwrap_or_default();
     Ok(switch_in(history, old))

@@ -108,6 +108,7 @@ impl Ranges {
 pub(super) struct Statements {
     table: String,
     sequence: String,
+    id: String,
     columns: String,
     /// The time of an event as text, or NULL.
     time: String,
@@ -146,6 +147,7 @@ impl Statements {
         Self {
             table: format!("{}.{}", identifier(&config.schema), identifier(&config.table)),
             sequence: identifier(&columns.sequence),
+            id: identifier(&columns.id),
             columns: selected.join(", "),
             time: columns
                 .occurred_at
@@ -233,6 +235,11 @@ impl Statements {
             .replace("{running}", &list(&cursor.running))
             .replace("{rest}", &rest)
             .replace("{limit}", &Backlog::MOST.to_string())
+    }
+
+    /// The ids of the rows with these sequences.
+    pub(super) fn ids(&self, sequences: &[u64]) -> String {
+        self.fill(include_str!("ids.sql")).replace("{id}", &self.id).replace("{sequences}", &list(sequences))
     }
 
     fn fill(&self, template: &str) -> String {

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use relay_engine::event::Position;
 
 use super::PostgresSourceConfig;
-use super::failure::{UNREACHABLE, unavailable};
+use super::failure::{UNREACHABLE, in_a_failover, unavailable};
 use super::flush::flushed_up_to;
 use super::inspect::{Found, inspect};
 use super::place::Place;
@@ -17,7 +17,7 @@ use super::script::Statements;
 use super::session::Session;
 use crate::source::pause::PollPause;
 use crate::source::timer::Timer;
-use crate::source::{BatchLimit, ReadBatch, Source, SourceError, Start};
+use crate::source::{BatchLimit, ReadBatch, Sent, SentEvent, Source, SourceError, Start};
 
 /// Reads one outbox table of Postgres by polling with a snapshot cursor.
 ///
@@ -39,6 +39,12 @@ impl PostgresSource {
     }
 
     async fn connect(&mut self, start: Start) -> Result<Position, SourceError> {
+        let was_read_before = matches!(start, Start::After(_));
+        let opened = self.open_reader(start).await;
+        if was_read_before { opened.map_err(in_a_failover) } else { opened }
+    }
+
+    async fn open_reader(&mut self, start: Start) -> Result<Position, SourceError> {
         self.reader = None;
         let mut session = Session::connect(&self.config).await?;
         let found = inspect(&mut session, &self.config).await?;
@@ -88,7 +94,7 @@ impl PostgresSource {
                 Ok(Step::Nothing) => self.timer.wait(self.pause.after_nothing(Instant::now())).await,
                 Err(error) => {
                     self.reader = None;
-                    return Err(error);
+                    return Err(in_a_failover(error));
                 }
             }
         }
@@ -102,5 +108,25 @@ impl Source for PostgresSource {
 
     fn next_batch(&mut self, limit: BatchLimit) -> BoxFuture<'_, Result<ReadBatch, SourceError>> {
         Box::pin(self.next(limit))
+    }
+
+    fn can_take_back(&self) -> bool {
+        true
+    }
+
+    fn taken_back<'a>(
+        &'a mut self,
+        sent: &'a [Sent],
+    ) -> BoxFuture<'a, Result<Option<Vec<SentEvent>>, SourceError>> {
+        Box::pin(async move {
+            let Some(reader) = &mut self.reader else {
+                return Err(unavailable(UNREACHABLE, "the source is not open"));
+            };
+            let answer = reader.taken_back(sent).await;
+            if answer.is_err() {
+                self.reader = None;
+            }
+            answer
+        })
     }
 }

@@ -154,7 +154,7 @@ async fn the_optional_grants_spare_the_repeat_after_a_promotion() {
 }
 
 #[tokio::test]
-async fn a_standby_is_refused_and_read_once_it_is_promoted() {
+async fn a_standby_is_refused_at_first_and_waited_for_once_it_was_read_before() {
     let (mut server, mut outbox) = own_server(&[]).await;
     let mut source = outbox.open(Start::Now).await;
     outbox.insert("a", &["1"]).await;
@@ -172,16 +172,19 @@ async fn a_standby_is_refused_and_read_once_it_is_promoted() {
     assert_eq!(read(&mut source, 1, WIDE).await.0, ["2"]);
 }
 
-/// The code of the first refusal; then promotes the server.
+/// Waits until it is a standby, and answers the code of its refusal at a first start; then promotes the server.
 async fn refused_as_standby(source: &mut PostgresSource, position: &Position, url: &str) -> &'static str {
     loop {
         match source.open(Start::After(position.clone())).await {
-            Err(SourceError::Refused { code, .. }) => {
+            Err(SourceError::Unavailable { code: "D310", .. }) => {
+                let never_read = source.open(Start::Now).await;
+                let Err(SourceError::Refused { code, .. }) = never_read else { panic!("{never_read:?}") };
                 let mut connection = Outbox::without_table(url).await.writer;
                 execute(&mut connection, "SELECT pg_promote(false)").await;
                 return code;
             }
             Err(SourceError::Unavailable { .. }) => tokio::task::yield_now().await,
+            Err(refused @ SourceError::Refused { .. }) => panic!("{refused:?}"),
             Ok(position) => panic!("a standby was opened at {position}"),
         }
     }

@@ -1,0 +1,1 @@
+SELECT {sequence}, {id} FROM {table} WHERE {sequence} = ANY ('{{sequences}}'::bigint[])
