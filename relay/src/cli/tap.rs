@@ -66,7 +66,7 @@ pub(super) struct Arguments {
     /// Show at most so many bytes of a payload, a body or a value.
     #[arg(long, value_name = "N", default_value_t = 4_096)]
     max_bytes: usize,
-    /// End after so many lines of the relay.
+    /// End after so many records: the lines of --json.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// One JSON object per line, as the relay sends it; bytes that are not UTF-8 are in base64.

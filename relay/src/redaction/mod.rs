@@ -55,25 +55,21 @@ impl Redaction {
         self.places.iter().for_each(|it| it.find(document.root(), &mut found));
         found
     }
+}
 
-    /// The text of `document` with [`HIDDEN`] in place of hidden values; `None` where it has none.
-    #[must_use]
-    pub fn without_hidden(&self, document: Document<'_>) -> Option<String> {
-        let mut spans: Vec<_> = self.hidden_in(document).iter().map(|it| it.span()).collect();
-        if spans.is_empty() {
-            return None;
+/// The text of `document` with [`HIDDEN`] in place of `hidden`, which are values in it.
+fn without(document: Document<'_>, hidden: &[Node<'_>]) -> String {
+    let mut spans: Vec<_> = hidden.iter().map(|it| it.span()).collect();
+    // The outer of two that overlap comes first, and takes the inner one with it.
+    spans.sort_by_key(|it| (it.start, std::cmp::Reverse(it.end)));
+    let (text, mut edited, mut at) = (document.text(), String::new(), 0);
+    for span in spans {
+        if span.start >= at {
+            edited.push_str(&text[at..span.start]);
+            edited.push_str(&format!("\"{HIDDEN}\""));
+            at = span.end;
         }
-        // The outer of two that overlap comes first, and takes the inner one with it.
-        spans.sort_by_key(|it| (it.start, std::cmp::Reverse(it.end)));
-        let (text, mut edited, mut at) = (document.text(), String::new(), 0);
-        for span in spans {
-            if span.start >= at {
-                edited.push_str(&text[at..span.start]);
-                edited.push_str(&format!("\"{HIDDEN}\""));
-                at = span.end;
-            }
-        }
-        edited.push_str(&text[at..]);
-        Some(edited)
     }
+    edited.push_str(&text[at..]);
+    edited
 }

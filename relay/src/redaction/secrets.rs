@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use relay_plugin_sdk::json::{Document, Kind};
+use relay_plugin_sdk::json::{Document, Kind, Node};
 use serde_json::Value;
 
-use super::{HIDDEN, Redaction};
+use super::{HIDDEN, Redaction, without};
 
 /// Values shorter than this are hidden in their places alone: elsewhere they would take half of the text with them.
 const SHORTEST: usize = 4;
@@ -64,7 +64,9 @@ impl<'r> Secrets<'r> {
             self.values.insert(value.to_owned());
             // As it stands inside of another JSON text.
             let quoted = Value::from(value).to_string();
-            self.values.insert(quoted.trim_matches('"').to_owned());
+            self.values.insert(quoted[1..quoted.len() - 1].to_owned());
+            // As it stands in a path.
+            self.values.insert(percent_encoded(value));
         }
     }
 
@@ -85,9 +87,59 @@ impl<'r> Secrets<'r> {
             return std::str::from_utf8(bytes).ok().map(|it| self.text(it));
         }
         let document = Document::parse(bytes).ok()?;
-        Some(match self.redaction.without_hidden(document) {
-            Some(edited) => Cow::Owned(self.text(&edited).into_owned()),
-            None => self.text(document.text()),
-        })
+        let mut hidden = self.redaction.hidden_in(document);
+        hidden.extend(self.escaped_in(document));
+        if hidden.is_empty() {
+            return Some(self.text(document.text()));
+        }
+        Some(Cow::Owned(self.text(&without(document, &hidden)).into_owned()))
+    }
+
+    /// Texts of `document` that hold a hidden value in another writing, such as `\u0040` for `@`.
+    fn escaped_in<'d>(&self, document: Document<'d>) -> Vec<Node<'d>> {
+        if self.values.is_empty() || !document.text().contains('\\') {
+            return Vec::new();
+        }
+        let (mut left, mut found) = (vec![document.root()], Vec::new());
+        while let Some(node) = left.pop() {
+            left.extend(node.members().map(|it| it.value));
+            left.extend(node.elements());
+            let escaped = node.kind() == Kind::Text && node.raw().contains('\\');
+            if escaped && node.scalar().is_some_and(|it| self.values.iter().any(|value| it.contains(value))) {
+                found.push(node);
+            }
+        }
+        found
+    }
+}
+
+/// RFC 3986, as routes write values into paths.
+fn percent_encoded(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_known_again_in_the_writings_of_paths_and_of_other_json() {
+        let redaction = Redaction::new(&["/name".to_owned()], &[]).unwrap();
+        let mut secrets = Secrets::of(&redaction);
+        secrets.learn(Some("{\"name\":\"Jörg \\\"J\\\" @ home\"}".as_bytes()));
+        assert_eq!(secrets.text("no Jörg \"J\" @ home here"), "no [redacted] here");
+        assert_eq!(secrets.text("POST /to/J%C3%B6rg%20%22J%22%20%40%20home"), "POST /to/[redacted]");
+        let other = r#"{"to": "J\u00f6rg \"J\" \u0040 home", "n": 1.50}"#;
+        assert_eq!(secrets.document(other.as_bytes()).unwrap(), r#"{"to": "[redacted]", "n": 1.50}"#);
+        let quoted = r#"{"inner": "{\"to\":\"Jörg \\\"J\\\" @ home\"}"}"#;
+        assert!(!secrets.document(quoted.as_bytes()).unwrap().contains("rg"), "{quoted}");
     }
 }
