@@ -73,7 +73,8 @@ fn empty_object() -> serde_json::Value {
 }
 
 fn read_limits(section: &Section<'_>) -> PluginLimits {
-    let standard = PluginLimits::default();
+    let instance_per_batch = section.choice("isolation", &["batch", "lane"], "lane") == "batch";
+    let standard = PluginLimits { instance_per_batch, ..PluginLimits::default() };
     let Some(limits) = section.section("limits") else { return standard };
     let millisecond = Duration::from_millis(1);
     let read = PluginLimits {
@@ -90,6 +91,7 @@ fn read_limits(section: &Section<'_>) -> PluginLimits {
         headers: limits.count("headers", standard.headers, 0..=65_536),
         log_lines: limits.count("log_lines", standard.log_lines, 0..=1_000_000),
         log_line: limits.size("log_line", standard.log_line, 16..=1 << 20),
+        instance_per_batch,
     };
     limits.finish();
     read

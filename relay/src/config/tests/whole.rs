@@ -42,6 +42,7 @@ grant     = { events = ["orders.*"] }
 limits    = { memory = "16 MiB", time = "5 ms" }
 accept    = ["log", "clock.now"]
 shadow    = "plugins/redact-next.wasm"
+isolation = "batch"
 
 [pipeline.orders]
 source  = "shop"
@@ -97,6 +98,7 @@ fn every_key_arrives_where_it_belongs() {
     );
     assert_eq!(plugin.grant["events"], ["orders.*"]);
     assert_eq!(plugin.plugin.accept, ["log", "clock.now"]);
+    assert!(plugin.plugin.limits.instance_per_batch);
     assert_eq!(plugin.plugin.shadow.as_deref(), Some(Path::new("/etc/relay/plugins/redact-next.wasm")));
 
     let pipeline = &config.pipelines["orders"];

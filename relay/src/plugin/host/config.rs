@@ -39,6 +39,8 @@ pub struct PluginLimits {
     pub log_lines: usize,
     /// Bytes of one log line.
     pub log_line: usize,
+    /// Whether an instance lives for one batch only; otherwise as long as its lane, unless it fails or is worn.
+    pub instance_per_batch: bool,
 }
 
 impl Default for PluginLimits {
@@ -52,6 +54,7 @@ impl Default for PluginLimits {
             headers: 64,
             log_lines: 100,
             log_line: 4 << 10,
+            instance_per_batch: false,
         }
     }
 }

@@ -43,7 +43,8 @@ impl LanePlugin {
         let verdicts = instance.transform(&self.loaded, part, &mut self.scratch)?;
         answers.extend(verdicts.map(|verdict| output::check(verdict, &self.loaded.limits)));
         match instance.wear() {
-            None => self.instance = Some(instance),
+            None if !self.loaded.limits.instance_per_batch => self.instance = Some(instance),
+            None => {}
             Some(Wear::Memory { used }) => self.loaded.tell_of_memory(used),
             Some(Wear::Age) => {}
         }
@@ -266,6 +267,26 @@ mod tests {
         let loaded = Arc::new(loaded.map_err(|refusal| refusal.what).unwrap());
         let instance = loaded.instance().unwrap();
         LanePlugin::new(loaded, instance)
+    }
+
+    #[test]
+    fn an_instance_lives_from_batch_to_batch_unless_each_is_to_have_its_own() {
+        let seen = |instance_per_batch| {
+            let mut plugin = plugin(PluginLimits { instance_per_batch, ..PluginLimits::default() });
+            let mut answers = Vec::new();
+            plugin.run("shop", &events(&["i", "i"]), &mut answers);
+            plugin.run("shop", &events(&["i"]), &mut answers);
+            // A faulty event runs alone, and its neighbours too.
+            plugin.run("shop", &events(&["i", "t"]), &mut answers);
+            plugin.run("shop", &events(&["i"]), &mut answers);
+            let shown = |answer: &Answer| match answer {
+                Answer::Verdict(Verdict::Discard(seen)) => seen.clone(),
+                _ => "fault".to_owned(),
+            };
+            answers.iter().map(shown).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(false), ["1", "2", "3", "1", "fault", "1"]);
+        assert_eq!(seen(true), ["1", "2", "1", "1", "fault", "1"]);
     }
 
     #[test]
