@@ -27,6 +27,11 @@ const SETTINGS: &[&str] = &[
     "timezone=UTC",
 ];
 
+/// What a server writes once clients may connect and write.
+const READY: &str = "database system is ready to accept connections";
+/// What a standby writes once clients may connect.
+const READY_TO_READ: &str = "database system is ready to accept read";
+
 /// A PostgreSQL server of its own.
 #[derive(Debug)]
 pub struct Postgres {
@@ -68,9 +73,20 @@ impl Postgres {
         let folder = folder::create("postgres-")?;
         let data = folder.path().join("data");
         copy_template(&bin, folder.path(), &data)?;
+        let settings: Vec<&str> =
+            SETTINGS.iter().copied().chain(settings.iter().map(String::as_str)).collect();
+        Self::launch(&bin, folder, &settings, READY)
+    }
+
+    fn launch(
+        bin: &Path,
+        folder: TempDir,
+        settings: &[&str],
+        ready: &'static str,
+    ) -> Result<Self, StackError> {
         let port = ports::free_port()?;
+        let data = folder.path().join("data");
         let mut arguments = vec!["-D".into(), data.into_os_string(), "-p".into(), port.to_string().into()];
-        let settings = SETTINGS.iter().copied().chain(settings.iter().map(String::as_str));
         for setting in settings {
             arguments.extend(["-c".into(), setting.into()]);
         }
@@ -79,11 +95,41 @@ impl Postgres {
             path: bin.join("postgres"),
             arguments,
             user: Some("postgres"),
-            ready: "database system is ready to accept connections",
+            ready,
             stop_signal: "INT",
         };
         let process = ServerProcess::start(&program, folder.path())?;
         Ok(Self { process, program, port, folder })
+    }
+
+    /// Starts an asynchronous standby of the server at `address` (`host:port`; a proxy before it can hold its stream
+    /// back), from a base backup; returns once it can be read.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`], or what `pg_basebackup` says.
+    pub async fn standby_of(address: &str) -> Result<Self, StackError> {
+        let primary = format!("postgres://postgres@{address}/postgres");
+        blocking(move || {
+            let bin = tools::postgres()?;
+            let folder = folder::create("postgres-standby-")?;
+            let mut backup = launcher(Some("postgres"));
+            backup.arg(bin.join("pg_basebackup")).arg("-D").arg(folder.path().join("data"));
+            backup.args(["--write-recovery-conf", "--checkpoint=fast", "-d", &primary]);
+            run(backup)?;
+            Self::launch(&bin, folder, SETTINGS, READY_TO_READ)
+        })
+        .await
+    }
+
+    /// Makes a standby the primary of a new timeline; returns once it can be written to.
+    ///
+    /// # Errors
+    /// [`StackError::Client`] when the server refuses.
+    pub async fn promote(&mut self) -> Result<(), StackError> {
+        self.program.ready = READY;
+        let mut connection = self.connect("postgres").await?;
+        connection.execute("SELECT pg_promote()").await.map_err(StackError::client("promoting a standby"))?;
+        Ok(())
     }
 
     /// The URL of the database `postgres`, as superuser, without a password.

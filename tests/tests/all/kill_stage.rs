@@ -123,7 +123,7 @@ fn lane_of(sink: &str) -> &'static str {
 }
 
 /// The id in an idempotency key, which is `PIPELINE/ID/SLOT`.
-fn event_id(message: &Observed) -> String {
+pub(crate) fn event_id(message: &Observed) -> String {
     message.idempotency_key.split('/').nth(1).unwrap().to_owned()
 }
 

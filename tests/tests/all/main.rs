@@ -8,6 +8,7 @@ mod author_docs;
 mod author_pipeline;
 mod cli;
 mod end_to_end;
+mod failover;
 mod failures;
 mod guarantees;
 mod hostile;
