@@ -24,6 +24,7 @@ mod outages;
 mod pgbouncer;
 mod plugin_host;
 mod plugins;
+mod poison;
 mod relay_tables;
 mod reload;
 mod shop;
