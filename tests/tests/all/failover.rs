@@ -138,7 +138,7 @@ async fn after_a_failover_that_lost_commits_the_rest_arrives_and_what_was_sent_a
     primary.kill();
     // For a while the address leads to a standby, which the relay can neither read nor write.
     address.turn_to(&format!("127.0.0.1:{}", standby.port()));
-    relay.wait_for_log("during recovery", LANES, LIMIT).await.unwrap();
+    relay.wait_for_log("T508", LANES, LIMIT).await.unwrap();
     standby.promote().await.unwrap();
     let more = shop.receiver.count() as u64 + 300;
     shop.wait_for_requests(more, &mut relay, LIMIT).await;
