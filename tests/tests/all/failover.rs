@@ -44,22 +44,24 @@ fn as_it_is(journal: Journal, there: &BTreeSet<String>) -> Journal {
     Journal { events: events.collect() }
 }
 
-/// Waits until each sink has every event of the outbox.
-async fn wait_for_all_of(shop: &Shop, there: &BTreeSet<String>, relay: &mut Relay) {
+/// Waits until what each sink has is enough.
+async fn wait_until(shop: &Shop, relay: &mut Relay, enough: impl Fn(&HashSet<String>) -> bool) {
     let deadline = Instant::now() + LIMIT;
     loop {
-        let observed = shop.observed().await;
-        let missing = observed.map(|(sink, observed)| {
-            let arrived: HashSet<String> = observed.iter().map(event_id).collect();
-            (sink, there.iter().filter(|id| !arrived.contains(*id)).count())
-        });
-        if missing.iter().all(|(_, missing)| *missing == 0) {
+        let arrived = shop.observed().await.map(|(_, it)| it.iter().map(event_id).collect::<HashSet<_>>());
+        if arrived.iter().all(&enough) {
             return;
         }
         let running = relay.ended().is_none() && Instant::now() < deadline;
-        assert!(running, "missing: {missing:?}; the relay's log:\n{}", relay.log());
+        let arrived = arrived.map(|it| it.len());
+        assert!(running, "{arrived:?} have arrived; the relay's log:\n{}", relay.log());
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Waits until each sink has every event of the outbox.
+async fn wait_for_all_of(shop: &Shop, there: &BTreeSet<String>, relay: &mut Relay) {
+    wait_until(shop, relay, |arrived| there.iter().all(|id| arrived.contains(id))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,8 +135,9 @@ async fn after_a_failover_that_lost_commits_the_rest_arrives_and_what_was_sent_a
     wait_for_rows(&standby.database_url(name)).await;
     // From here on the standby gets nothing.
     stream.cut();
-    let more = shop.receiver.count() as u64 + 300;
-    shop.wait_for_requests(more, &mut relay, LIMIT).await;
+    let known = ids(&direct).await;
+    wait_until(&shop, &mut relay, |arrived| arrived.iter().filter(|id| !known.contains(*id)).count() > 20)
+        .await;
     primary.kill();
     // For a while the address leads to a standby, which the relay can neither read nor write.
     address.turn_to(&format!("127.0.0.1:{}", standby.port()));
@@ -157,7 +160,7 @@ async fn after_a_failover_that_lost_commits_the_rest_arrives_and_what_was_sent_a
             told.iter().filter(|(of, _)| of == lane).map(|(_, event)| event.as_str()).collect();
         let arrived: BTreeSet<String> = observed.iter().map(event_id).collect();
         let gone: BTreeSet<&str> = arrived.difference(&there).map(String::as_str).collect();
-        assert!(!gone.is_empty(), "{sink}: nothing was sent and lost");
+        assert!(gone.len() > 20, "{sink}: {} events were sent and lost", gone.len());
         assert!(gone.iter().all(|id| was_committed(id)), "{sink}: an event that never was");
         let silent: Vec<_> = gone.difference(&listed).collect();
         assert!(silent.is_empty(), "{sink}: {} of {} not listed: {silent:?}", silent.len(), gone.len());
