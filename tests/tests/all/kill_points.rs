@@ -18,7 +18,7 @@ use crate::metrics;
 use crate::relay_tables::{READING, RelayTables, WRITING};
 
 /// The statement that moves a lane. It gives up after five seconds of waiting; a kill takes one.
-const SETTLEMENT: &str = "%version = version + 1%";
+pub(crate) const SETTLEMENT: &str = "%version = version + 1%";
 
 fn each(count: u64) -> BTreeMap<&'static str, usize> {
     let count = usize::try_from(count).unwrap();

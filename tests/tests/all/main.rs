@@ -27,6 +27,7 @@ mod pgbouncer;
 mod plugin_host;
 mod plugin_stand;
 mod plugins;
+mod poison;
 mod relay_tables;
 mod reload;
 mod reload_by_hand;

@@ -43,8 +43,8 @@ fn cause_of(code: &str) -> Cause {
         "3D000" => Cause::NoEntry,
         // Lock not available, cancelled by a timeout, idled inside a transaction.
         "55P03" | "57014" | "25P03" => Cause::TooSlow,
-        // A read-only transaction (a standby, or a failover on its way), disk full.
-        "25006" | "53100" => Cause::ReadOnly,
+        // A read-only transaction, none that may write (a standby, or a failover on its way), disk full.
+        "25006" | "0A000" | "53100" => Cause::ReadOnly,
         _ => match code.get(..2) {
             // Invalid authorization.
             Some("28") => Cause::NoEntry,
@@ -68,6 +68,7 @@ mod tests {
             ("40P01", Cause::Unreachable),
             ("57014", Cause::TooSlow),
             ("25006", Cause::ReadOnly),
+            ("0A000", Cause::ReadOnly),
             ("28P01", Cause::NoEntry),
             ("42501", Cause::NoTables),
             ("22021", Cause::Rejected),
