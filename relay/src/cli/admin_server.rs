@@ -26,7 +26,7 @@ impl AdminServer {
         self.file.load()?.admin.listen.map(reachable).ok_or_else(|| {
             let what = "the configuration turns the admin server off, by which a running relay is asked";
             let remedy = "set [admin] listen and start the relay again, or name its address with --admin";
-            Failure::coded(Exit::Environment, "P132", what.to_owned(), remedy)
+            Failure::coded(Exit::Environment, "C046", what.to_owned(), remedy)
         })
     }
 }

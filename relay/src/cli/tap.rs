@@ -1,11 +1,11 @@
 //! `relay tap`
 
 use std::io::{ErrorKind, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 
-use super::config_file::ConfigFile;
+use super::admin_server::AdminServer;
 use super::style::Style;
 use super::{Exit, Failure, block_on};
 use crate::admin::tap::{Filter, Kind, Line, TapClient, TapError, TapRequest};
@@ -32,10 +32,7 @@ event: what it had no room for is counted.";
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    file: ConfigFile,
-    /// The relay's admin server, HOST:PORT or http://HOST:PORT; by default the configuration's [admin] listen.
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "config")]
-    admin: Option<String>,
+    server: AdminServer,
     /// Of this key alone; may be given several times, as the other filters.
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
@@ -102,19 +99,19 @@ impl From<Show> for Kind {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
-    let address = address(&arguments)?;
+    let address = arguments.server.address()?;
     let json = arguments.json;
     let request = request(arguments);
     request.check().map_err(|wrong| Failure::usage(wrong, "relay tap --help shows examples"))?;
     block_on(async {
         tokio::select! {
-            ended = follow(&address, &request, json) => ended,
+            ended = follow(address, &request, json) => ended,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Done),
         }
     })
 }
 
-async fn follow(address: &str, request: &TapRequest, json: bool) -> Result<Exit, Failure> {
+async fn follow(address: SocketAddr, request: &TapRequest, json: bool) -> Result<Exit, Failure> {
     let mut client = TapClient::attach(address, request).await.map_err(failed)?;
     let style = Style::of_stdout();
     loop {
@@ -135,36 +132,6 @@ async fn follow(address: &str, request: &TapRequest, json: bool) -> Result<Exit,
             Err(error) => return Err(Failure::setup(&error)),
         }
     }
-}
-
-/// Where the relay's admin server is, as `host:port`.
-fn address(arguments: &Arguments) -> Result<String, Failure> {
-    if let Some(admin) = &arguments.admin {
-        let address = admin.strip_prefix("http://").unwrap_or(admin).trim_end_matches('/');
-        let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        return if has_port && !address.contains('/') {
-            Ok(address.to_owned())
-        } else {
-            let what = format!("{admin:?} is no address of an admin server");
-            Err(Failure::usage(what, "write it as 127.0.0.1:9464 or http://127.0.0.1:9464"))
-        };
-    }
-    let listen = arguments.file.load()?.admin.listen;
-    listen.map(reachable).map(|it| it.to_string()).ok_or_else(|| {
-        let what = "the configuration turns the admin server off, and tap goes through it".to_owned();
-        let remedy = "set [admin] listen and start the relay again, or name its address with --admin";
-        Failure::coded(Exit::Environment, "C046", what, remedy)
-    })
-}
-
-/// Where to dial what listens everywhere.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 fn request(arguments: Arguments) -> TapRequest {

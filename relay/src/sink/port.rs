@@ -27,6 +27,12 @@ pub trait Sink: Send {
     /// them, which may wait for room. Their outcomes arrive later as [`Report`]s under the id `batch_id`.
     fn send(&mut self, batch_id: u64, batch: Arc<MessageBatch>, indexes: Vec<u32>) -> BoxFuture<'_, ()>;
 
+    /// Why nothing of what it was handed is answered, where a sink waits for its receiver by itself instead of failing
+    /// what it holds.
+    fn away(&self) -> Option<Failure> {
+        None
+    }
+
     /// The headers that a receiver gets with `message`, for people who watch: the message's own and what the sink
     /// adds. Values that only sending decides, and credentials, are left out.
     fn sent_headers(&self, message: MessageRef<'_>) -> Vec<SentHeader> {

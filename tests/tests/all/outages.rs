@@ -64,7 +64,7 @@ async fn each_sink_goes_away_under_load_and_gets_everything_in_order_once_it_is_
     let writers = load(&shop, 0, Duration::from_millis(5));
     for (sink, noticed) in [
         // The client keeps what waits for its brokers, and goes on by itself.
-        ("kafka", "brokers are down"),
+        ("kafka", "no attempt is spent\",\"lane\":\"orders → events"),
         ("nats", "no attempt is spent\",\"lane\":\"orders → tell"),
         ("http", "no attempt is spent\",\"lane\":\"orders → billing"),
     ] {
@@ -105,7 +105,7 @@ struct Bounds {
 }
 
 const STRICT: Bounds = Bounds { rate: 0.8, latency: (1.25, 5.0) };
-const WIDE: Bounds = Bounds { rate: 0.3, latency: (4.0, 500.0) };
+const WIDE: Bounds = Bounds { rate: 0.1, latency: (8.0, 3_000.0) };
 /// What the lanes' own rows may take more until they are vacuumed, whatever arrives.
 const OWN_ROWS: i64 = 256 << 10;
 

@@ -4,19 +4,12 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt as _;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 
 use super::PluginAsk;
-
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
+use crate::admin::client::{self, Answer};
 
 /// How long an answer may take: a build is compiled for at most five minutes, another one may be before it.
 const ANSWER: Duration = Duration::from_secs(11 * 60);
@@ -86,22 +79,11 @@ async fn send(
         PluginAsk::RollBack { to } => (Method::POST, "rollback", json!({ "to": to }).to_string()),
         PluginAsk::History => (Method::GET, "history", String::new()),
     };
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("/plugins/{plugin}/{verb}"))
-        .header(header::HOST, address.to_string())
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))?;
-    let stream = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await??;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with this function; what goes wrong with it shows in the answer.
-    let mut moving = JoinSet::new();
-    moving.spawn(async move { drop(connection.await) });
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        Ok::<_, hyper::Error>((status, serde_json::from_slice(&body).unwrap_or_default()))
-    };
-    Ok(tokio::time::timeout(ANSWER, answer).await??)
+    let path = format!("/plugins/{plugin}/{verb}");
+    let Answer { response, connection } =
+        client::send(address, method, &path, body.into_bytes(), ANSWER).await?;
+    let status = response.status();
+    let body = tokio::time::timeout(ANSWER, response.into_body().collect()).await??.to_bytes();
+    drop(connection);
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }

@@ -1,24 +1,22 @@
 //! The other side of the path `/tap`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper::{Method, Request, Response, StatusCode, header};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use super::TapRequest;
+use crate::admin::client::{self, Answer};
 
 /// Three times as long as the relay leaves its clients without a line.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// How long a connection and the head of the answer may take.
-const CONNECT: Duration = Duration::from_secs(10);
+/// How long the head of the answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Why nothing, or nothing more, is shown.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +25,7 @@ pub enum TapError {
     #[error("no relay answers at {address}")]
     Unreachable {
         /// Where it was looked for.
-        address: String,
+        address: SocketAddr,
         /// What happened there.
         #[source]
         cause: Box<dyn std::error::Error + Send + Sync>,
@@ -65,15 +63,15 @@ pub struct TapClient {
 }
 
 impl TapClient {
-    /// Attaches to the relay whose admin server listens at `address`, `host:port`.
+    /// Attaches to the relay whose admin server listens at `address`.
     ///
     /// # Errors
     /// When none answers, or it refuses.
-    pub async fn attach(address: &str, request: &TapRequest) -> Result<Self, TapError> {
-        let unreachable = |cause| TapError::Unreachable { address: address.to_owned(), cause };
-        let asked = tokio::time::timeout(CONNECT, ask(address, request)).await;
-        let (response, connection) =
-            asked.map_err(|late| unreachable(late.into())).and_then(|it| it.map_err(unreachable))?;
+    pub async fn attach(address: SocketAddr, request: &TapRequest) -> Result<Self, TapError> {
+        let unreachable = |cause| TapError::Unreachable { address, cause };
+        let body = serde_json::to_vec(request).map_err(|error| unreachable(error.into()))?;
+        let answer = client::send(address, Method::POST, "/tap", body, ANSWER).await;
+        let Answer { response, connection } = answer.map_err(unreachable)?;
         let status = response.status();
         let body = response.into_body();
         if status == StatusCode::OK {
@@ -117,24 +115,6 @@ impl TapClient {
         self.searched = 0;
         Some(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
-}
-
-type Asked = (Response<Incoming>, JoinSet<()>);
-
-async fn ask(address: &str, request: &TapRequest) -> Result<Asked, Box<dyn std::error::Error + Send + Sync>> {
-    let body = serde_json::to_vec(request)?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri("/tap")
-        .header(header::HOST, address)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))?;
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let mut task = JoinSet::new();
-    // What goes wrong with it shows in the body.
-    task.spawn(async move { drop(connection.await) });
-    Ok((sender.send_request(request).await?, task))
 }
 
 fn read(line: String) -> Result<Line, TapError> {

@@ -56,6 +56,8 @@ impl Session<'_> {
                     LaneState::Storm(format!("E603: plugins or routes fail on most events; {last}"))
                 }
             }
+        } else if let Some(failure) = self.sink.away() {
+            LaneState::Outage(format!("{}: {}", failure.code, failure.detail))
         } else if let Some(full) = status.full {
             LaneState::Full(format!("E604: {full}"))
         } else if let Some(why) = &self.away {

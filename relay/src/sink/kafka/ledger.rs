@@ -83,6 +83,8 @@ struct State {
     unanswered: usize,
     broken: Option<Break>,
     lessons: Lessons,
+    /// The client waits for its brokers by itself; nothing was answered since.
+    away: Option<Failure>,
 }
 
 impl State {
@@ -121,6 +123,17 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that no broker can be reached. The client goes on by itself once one can.
+    pub(super) fn lose_brokers(&self, failure: Failure) {
+        self.state().away = Some(failure);
+    }
+
+    /// Why nothing is answered, where that is so: the brokers were lost, and messages wait for them.
+    pub(super) fn away(&self) -> Option<Failure> {
+        let state = self.state();
+        state.away.clone().filter(|_| state.unanswered > 0)
+    }
+
     /// Notes the messages at `indexes` as unanswered, and returns the slot their tickets are made of.
     pub(super) fn register(&self, batch_id: u64, indexes: Vec<u32>) -> usize {
         let mut state = self.state();
@@ -147,7 +160,10 @@ impl Ledger {
     pub(super) fn answer(&self, ticket: Ticket, answer: Answer) {
         let mut state = self.state();
         let (failure, producer_is_spent) = match answer {
-            Answer::Delivered => (None, false),
+            Answer::Delivered => {
+                state.away = None;
+                (None, false)
+            }
             Answer::Failed(failure) => (Some(failure), true),
             Answer::NotSent(failure) => (Some(failure), false),
         };
@@ -309,6 +325,18 @@ mod tests {
         assert_eq!(report.failed, [(4, classify::unknown("lost"))]);
         assert!(received.try_recv().is_err());
         assert_eq!(ledger.broken(), Some(classify::unknown("lost")));
+    }
+
+    #[test]
+    fn lost_brokers_are_away_while_something_waits_for_them_and_until_something_is_answered() {
+        let (reports, _received) = unbounded_channel();
+        let ledger = Ledger::new(reports);
+        ledger.lose_brokers(classify::unknown("down"));
+        assert_eq!(ledger.away(), None, "nobody misses them");
+        let slot = ledger.register(7, vec![0, 1]);
+        assert_eq!(ledger.away(), Some(classify::unknown("down")));
+        ledger.answer(Ledger::ticket(slot, 0), Answer::Delivered);
+        assert_eq!(ledger.away(), None, "they are back, though one is unanswered");
     }
 
     #[test]

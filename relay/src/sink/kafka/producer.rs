@@ -205,10 +205,15 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(sink = %self.sink, %error, "Kafka: {reason}");
         let Some(code) = error.rdkafka_error_code() else { return };
-        if code == RDKafkaErrorCode::Fatal {
+        let failure = || {
             let mut failure = classify::failure(code, "", self.batching);
             failure.detail = format!("{}: {reason}", failure.detail);
-            self.ledger.break_producer(&failure);
+            failure
+        };
+        match code {
+            RDKafkaErrorCode::Fatal => self.ledger.break_producer(&failure()),
+            RDKafkaErrorCode::AllBrokersDown => self.ledger.lose_brokers(failure()),
+            _ => {}
         }
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, reason.to_owned()));
     }

@@ -215,6 +215,10 @@ impl Sink for KafkaSink {
         .boxed()
     }
 
+    fn away(&self) -> Option<Failure> {
+        self.ledger.away()
+    }
+
     fn send(&mut self, batch_id: u64, batch: Arc<MessageBatch>, indexes: Vec<u32>) -> BoxFuture<'_, ()> {
         async move { self.send_all(batch_id, &batch, indexes).await }.boxed()
     }
