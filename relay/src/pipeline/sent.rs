@@ -7,45 +7,53 @@ use std::collections::VecDeque;
 
 use relay_engine::event::Event;
 
-use crate::source::{Sent, SentEvent};
+use crate::source::Sent;
 
-/// Events remembered: more than a window holds, and at 10,000 a second a standby's lag of two seconds. They take about
-/// 1.5 MB.
+/// Events remembered, at least: more than a window holds, and at 10,000 a second a standby's lag of two seconds. They
+/// take about 1.2 MB.
 const REMEMBERED: usize = 20_000;
+
+/// Events are forgotten in parts of this size: a large backlog is read at one place, and so would be one part.
+const PART: usize = 1_000;
 
 /// The newest events that were handed to the sink, over the sessions of a lane.
 #[derive(Debug, Default)]
 pub(super) struct SentEvents {
-    batches: VecDeque<Sent>,
+    parts: VecDeque<Sent>,
     events: usize,
 }
 
 impl SentEvents {
     /// Notes events read at `within`; without a place, those of a retry, which were read no later than the newest.
     pub(super) fn note<'e>(&mut self, within: Option<&str>, events: impl Iterator<Item = Event<'e>>) {
-        let newest = self.batches.back().map(|batch| batch.within.as_str());
-        let Some(within) = within.or(newest) else { return };
-        if newest != Some(within) {
-            self.batches.push_back(Sent { within: within.to_owned(), events: Vec::new() });
-        }
-        let Some(batch) = self.batches.back_mut() else { return };
-        let before = batch.events.len();
-        for event in events {
-            // Several messages of one event follow each other.
-            if batch.events.last().is_none_or(|last| *last.id != *event.id()) {
-                batch.events.push(SentEvent { sequence: event.sequence(), id: event.id().into() });
+        let mut events = events.peekable();
+        while events.peek().is_some() {
+            let Some(part) = self.part(within) else { return };
+            let before = part.count();
+            for event in events.by_ref().take(PART) {
+                part.note(event.sequence(), event.id());
             }
+            self.events += part.count() - before;
         }
-        self.events += batch.events.len() - before;
-        while self.batches.len() > 1 && self.events - self.oldest() >= REMEMBERED {
-            self.events -= self.oldest();
-            self.batches.pop_front();
+        while self.parts.front().is_some_and(|oldest| self.events - oldest.count() >= REMEMBERED) {
+            self.events -= self.parts.pop_front().map_or(0, |oldest| oldest.count());
         }
+    }
+
+    /// Where to note what was read at `within`: the newest part, or a new one.
+    fn part(&mut self, within: Option<&str>) -> Option<&mut Sent> {
+        let newest = self.parts.back();
+        let within = within.or(newest.map(Sent::within))?;
+        if newest.is_none_or(|newest| newest.within() != within || newest.count() >= PART) {
+            let part = Sent::new(within);
+            self.parts.push_back(part);
+        }
+        self.parts.back_mut()
     }
 
     /// All of them, oldest first.
     pub(super) fn all(&self) -> Vec<Sent> {
-        self.batches.iter().cloned().collect()
+        self.parts.iter().cloned().collect()
     }
 
     /// How many there are.
@@ -56,10 +64,6 @@ impl SentEvents {
     /// Forgets them: what became of them has been told.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
-    }
-
-    fn oldest(&self) -> usize {
-        self.batches.front().map_or(0, |batch| batch.events.len())
     }
 }
 
@@ -88,16 +92,23 @@ mod tests {
         sent.note(None, events(7..8).iter());
         let all = sent.all();
         assert_eq!((all.len(), sent.len()), (1, 3), "{all:?}");
-        assert_eq!(all[0].events.iter().map(|it| it.sequence).collect::<Vec<_>>(), [1, 2, 7]);
+        let noted: Vec<_> = all[0].events().map(|it| (it.sequence, it.id.into_string())).collect();
+        assert_eq!(noted, [1, 2, 7].map(|it| (it, format!("id-{it}"))));
     }
 
     #[test]
-    fn the_oldest_batches_are_forgotten_beyond_what_is_remembered() {
-        let mut sent = SentEvents::default();
-        for batch in 0..50_u64 {
-            sent.note(Some(&batch.to_string()), events(batch * 1_000..(batch + 1) * 1_000).iter());
+    fn the_oldest_are_forgotten_beyond_what_is_remembered_also_where_all_were_read_at_one_place() {
+        for place in [|batch: u64| batch.to_string(), |_| "one large delta".to_owned()] {
+            let mut sent = SentEvents::default();
+            for batch in 0..50_u64 {
+                sent.note(Some(&place(batch)), events(batch * 1_500..(batch + 1) * 1_500).iter());
+            }
+            let all: Vec<u64> =
+                sent.all().iter().flat_map(|part| part.events().map(|it| it.sequence)).collect();
+            assert_eq!(all.len(), sent.len());
+            assert!((REMEMBERED..REMEMBERED + 2 * PART).contains(&all.len()), "{}", all.len());
+            assert_eq!(all.last(), Some(&74_999));
+            assert!(all.is_sorted());
         }
-        assert_eq!(sent.len(), REMEMBERED);
-        assert_eq!(sent.all()[0].events[0].sequence, 30_000);
     }
 }

@@ -37,13 +37,51 @@ pub trait Source: Send {
     }
 }
 
-/// Events that were handed to a sink, and where they were read.
+/// Events that were handed to a sink, and where they were read: in two buffers, so that noting one costs two copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
+    within: String,
+    ids: String,
+    /// Sequence, and where the id ends, of each.
+    events: Vec<(u64, usize)>,
+}
+
+impl Sent {
+    /// None yet of a batch that was read at `within`.
+    #[must_use]
+    pub fn new(within: &str) -> Self {
+        Self { within: within.to_owned(), ids: String::new(), events: Vec::new() }
+    }
+
     /// [`ReadBatch::within`] of their batch.
-    pub within: String,
-    /// The events.
-    pub events: Vec<SentEvent>,
+    #[must_use]
+    pub fn within(&self) -> &str {
+        &self.within
+    }
+
+    /// Notes an event, unless it is the last one again: several messages of one event follow each other.
+    pub fn note(&mut self, sequence: u64, id: &str) {
+        if self.events.last().is_some_and(|(last, _)| *last == sequence) {
+            return;
+        }
+        self.ids.push_str(id);
+        self.events.push((sequence, self.ids.len()));
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Each of them, in the order in which they were noted.
+    pub fn events(&self) -> impl Iterator<Item = SentEvent> {
+        let starts = std::iter::once(0).chain(self.events.iter().map(|(_, end)| *end));
+        starts.zip(&self.events).map(|(start, (sequence, end))| SentEvent {
+            sequence: *sequence,
+            id: self.ids[start..*end].into(),
+        })
+    }
 }
 
 /// An event that was handed to a sink.

@@ -24,7 +24,7 @@ pub(super) async fn taken_back(
     now: Incarnation,
     sent: &[Sent],
 ) -> Result<Option<Vec<SentEvent>>, SourceError> {
-    let places = sent.iter().filter_map(|batch| Some((batch.within.parse::<Place>().ok()?, batch)));
+    let places = sent.iter().filter_map(|batch| Some((batch.within().parse::<Place>().ok()?, batch)));
     let before: Vec<_> = places
         .filter(|(place, _)| place.incarnation.system == now.system && place.incarnation != now)
         .collect();
@@ -40,7 +40,7 @@ pub(super) async fn taken_back(
             None => *switches.entry(old).or_insert(switch_point(session, now.timeline, old, timeout).await?),
         };
         if switch.is_none_or(|switch| place.lsn > switch) {
-            suspects.extend(batch.events.iter().cloned());
+            suspects.extend(batch.events());
         }
     }
     // What was sent again is there twice.
