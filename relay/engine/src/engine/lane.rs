@@ -145,7 +145,9 @@ impl Lane {
     /// ones will be, where none is due now.
     pub fn retry(&mut self, now: Time, events: Vec<RetryEvent>, next_due: Option<Duration>) -> BatchId {
         self.fetching = false;
-        self.fetch_at = next_due.map(|pause| now + pause);
+        // What became due while the answer was under way is not in it.
+        let next_due = next_due.map(|pause| now + pause);
+        self.fetch_at = [self.fetch_at, next_due].into_iter().flatten().min();
         let id = self.take_number();
         if events.is_empty() {
             return id;
@@ -317,6 +319,7 @@ impl Lane {
             return None;
         }
         self.fetching = true;
+        self.fetch_at = None;
         Some(Command::FetchDue { limit: RETRY_BATCH })
     }
 
