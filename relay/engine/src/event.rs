@@ -70,6 +70,17 @@ impl Shard {
     /// All keys.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
 
+    /// Each of `of` parts.
+    pub fn each(of: u32) -> impl Iterator<Item = Self> {
+        (0..of).map(move |index| Self { index, of })
+    }
+
+    /// Whether a key belongs to it, by the number that divides keys.
+    #[must_use]
+    pub fn holds(self, key_hash: u64) -> bool {
+        key_hash % u64::from(self.of) == u64::from(self.index)
+    }
+
     /// Its index, as databases take it.
     #[must_use]
     pub fn number(self) -> i64 {

@@ -2,6 +2,7 @@
 //! people who watch events pass; and `/plugins/NAME/…`, by which operators on the same machine speak to a running relay
 //! about its plugins.
 
+mod answer;
 mod client;
 mod local;
 pub mod plugins;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::config::Config;
-use crate::plugin::host::{HostConfig, serve};
+use crate::plugin::host::{CACHE, HostConfig, serve};
 
 /// Compiles the component on standard input to standard output: what `relay plugin compile` does.
 ///
@@ -16,7 +16,7 @@ pub fn compile() -> Result<(), String> {
 
 /// The plugin host's settings.
 pub(super) fn host_config(config: &Config) -> HostConfig {
-    let cache = config.relay.cache.folder(&|name| std::env::var(name).ok());
+    let cache = config.relay.cache.folder(&CACHE, &|name| std::env::var(name).ok());
     HostConfig { cache, compiler: this_program() }
 }
 

@@ -6,13 +6,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::run::RunOptions;
 use crate::config::Config;
+use crate::plugin::host::STATE;
 
 /// The folder below the relay's own state that holds them all.
 const FOLDER: &str = "plugins";
 
 /// The folder of the histories of this configuration's plugins; `None`: nothing is kept.
 pub(super) fn folder(config: &Config, options: &RunOptions) -> Option<PathBuf> {
-    let state = config.relay.state.folder(&|name| std::env::var(name).ok())?;
+    let state = config.relay.state.folder(&STATE, &|name| std::env::var(name).ok())?;
     let file = options.file.as_deref().filter(|_| options.keep_history)?;
     Some(state.join(FOLDER).join(name_of(file)))
 }

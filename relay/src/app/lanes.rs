@@ -56,8 +56,7 @@ impl Shared<'_> {
         for pipeline in self.config.pipelines.values() {
             for sink in &pipeline.sinks {
                 let share = (pipeline.shards > 1).then(|| Share::new(pipeline.shards));
-                for index in 0..pipeline.shards {
-                    let shard = Shard { index, of: pipeline.shards };
+                for shard in Shard::each(pipeline.shards) {
                     lanes.push(self.lane(pipeline, sink, shard, share.clone())?);
                 }
             }

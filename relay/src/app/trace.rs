@@ -1,7 +1,7 @@
 //! What became of one event, from what is durable: the outbox's row, the lanes' positions and the side table. So it
 //! works whether a relay runs or not.
 
-use relay_engine::event::{KeyId, OwnedEvent, Position, Shard};
+use relay_engine::event::{KeyId, OwnedEvent, Position};
 
 use super::{AppError, open_stores};
 use crate::config::{Config, FirstStart, SourceAdapter};
@@ -100,7 +100,7 @@ async fn trace_in(
         let has_position = summary.as_ref().is_some_and(|it| it.position.is_some());
         let standing = if has_position { standings.next() } else { Some(Standing::Ahead) };
         // Its key belongs to one shard; the others will never see it.
-        if key_hash.is_some_and(|hash| hash % u64::from(lane.shard.of) != u64::from(lane.shard.index)) {
+        if key_hash.is_some_and(|hash| !lane.shard.holds(hash)) {
             return None;
         }
         let fate = match held.iter().find(|it| it.lane == lane) {
@@ -129,14 +129,7 @@ fn fate(standing: Option<Standing>, from_now: bool, queue: Option<&KeyQueue>) ->
 /// The lanes that the configuration makes of `source`.
 fn lanes_of(config: &Config, source: &str) -> impl Iterator<Item = LaneId> {
     let pipelines = config.pipelines.values().filter(move |it| it.source == source);
-    pipelines.flat_map(|pipeline| {
-        let name = &pipeline.name;
-        pipeline.sinks.iter().flat_map(move |sink| {
-            let whole = LaneId::new(name.as_str(), sink.as_str());
-            let of = pipeline.shards;
-            (0..of).map(move |index| LaneId { shard: Shard { index, of }, ..whole.clone() })
-        })
-    })
+    pipelines.flat_map(|pipeline| LaneId::of_sinks(&pipeline.name, &pipeline.sinks, pipeline.shards))
 }
 
 fn summary_of(summaries: &[LaneSummary], lane: &LaneId) -> Option<LaneSummary> {

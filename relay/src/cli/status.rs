@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use relay_engine::event::Shard;
 use serde_json::json;
 
 use super::config_file::ConfigFile;
@@ -47,14 +46,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 
 /// The lanes that the configuration makes.
 fn configured(config: &Config) -> Vec<LaneId> {
-    let of = |pipeline: &crate::config::PipelineConfig| {
-        let (name, of) = (pipeline.name.clone(), pipeline.shards);
-        pipeline.sinks.clone().into_iter().flat_map(move |sink| {
-            let whole = LaneId::new(name.as_str(), sink);
-            (0..of).map(move |index| LaneId { shard: Shard { index, of }, ..whole.clone() })
-        })
-    };
-    config.pipelines.values().flat_map(of).collect()
+    let pipelines = config.pipelines.values();
+    pipelines.flat_map(|it| LaneId::of_sinks(&it.name, &it.sinks, it.shards)).collect()
 }
 
 /// One line per lane; `configured` lanes without a row are shown as never run.

@@ -86,13 +86,11 @@ impl Stores {
 
     /// How much the matching dead letters are.
     pub(super) async fn extent(&self, filter: &DeadFilter) -> Result<Extent, Failure> {
-        let mut all = Extent::default();
+        let mut all = Vec::with_capacity(self.0.len());
         for store in &self.0 {
-            let Extent { letters, keys, behind } = store.extent(filter).await?;
-            all =
-                Extent { letters: all.letters + letters, keys: all.keys + keys, behind: all.behind + behind };
+            all.push(store.extent(filter).await?);
         }
-        Ok(all)
+        Ok(all.into_iter().sum())
     }
 
     /// Asks the owners of lanes to do this with matching dead letters.

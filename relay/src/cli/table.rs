@@ -30,6 +30,14 @@ pub(super) fn columns(titles: &[(&str, Align)], rows: &[Vec<String>]) -> String 
     text
 }
 
+/// The first `most` characters of `text`, with a mark where there are more.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `count` with a comma at each thousand.
 pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();

@@ -8,8 +8,7 @@ use std::time::Duration;
 use relay_engine::route::SinkKind;
 
 use super::Diagnostic;
-use crate::plugin::history::HistoryConfig;
-use crate::plugin::host::{CompileCacheConfig, PluginConfig};
+use crate::plugin::host::{FolderConfig, PluginConfig};
 #[cfg(feature = "http")]
 use crate::sink::http::HttpSinkConfig;
 #[cfg(feature = "kafka")]
@@ -252,9 +251,9 @@ pub struct AdminConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RelayConfig {
     /// Where compiled plugins are kept.
-    pub cache: CompileCacheConfig,
+    pub cache: FolderConfig,
     /// Where it is kept which builds of plugins ran.
-    pub state: HistoryConfig,
+    pub state: FolderConfig,
     /// How long a lane stays with a relay that does not renew its lease; `None`: as its database suggests.
     pub lease: Option<Duration>,
 }

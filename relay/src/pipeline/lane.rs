@@ -168,15 +168,12 @@ pub async fn run(mut parts: LaneParts) -> LaneEnd {
 /// Waits until the lane may be taken as a part of this process's share; false when it is to stop before.
 async fn wait_for_share(parts: &LaneParts) -> bool {
     let Some(share) = &parts.share else { return true };
-    while !share.take(parts.id.shard) {
-        parts
-            .views
-            .set_state(&parts.id, LaneState::Standby("another relay, which shares the work,".to_owned()));
-        if parts.stop.run_until_cancelled(tokio::time::sleep(STANDBY_LOOK)).await.is_none() {
-            return false;
-        }
+    if share.take(parts.id.shard) {
+        return true;
     }
-    true
+    let standby = LaneState::Standby("another relay, which shares the work,".to_owned());
+    parts.views.set_state(&parts.id, standby);
+    parts.stop.run_until_cancelled(share.taken(parts.id.shard)).await.is_some()
 }
 
 /// Shows once per owner that the lane waits for it.

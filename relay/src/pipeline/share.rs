@@ -85,15 +85,26 @@ impl Share {
         room
     }
 
+    /// Takes `shard` into the share as soon as there is room.
+    pub(super) async fn taken(&self, shard: Shard) {
+        self.until(|| self.take(shard)).await;
+    }
+
     /// Gives `shard` back.
     pub(super) fn give(&self, shard: Shard) {
         self.holding().taken.remove(&shard.index);
+        self.changed.send_replace(());
     }
 
     /// Completes when `shard` is more than the share.
     pub(super) async fn exceeded(&self, shard: Shard) {
+        self.until(|| self.holding().exceeds(shard)).await;
+    }
+
+    /// Completes once `holds` does, which is asked at each change.
+    async fn until(&self, holds: impl Fn() -> bool) {
         let mut changed = self.changed.subscribe();
-        while !self.holding().exceeds(shard) {
+        while !holds() {
             if changed.changed().await.is_err() {
                 // The sender is a part of this share.
                 std::future::pending::<()>().await;
@@ -158,8 +169,8 @@ mod tests {
             share.clone().keep(Arc::clone(&store), lane.clone(), "one".to_owned(), length, stop.clone());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(kept);
-        while taken(&share).len() < 8 {
-            tokio::time::sleep(length / 10).await;
+        for index in 0..8 {
+            share.taken(shard(index)).await;
         }
         store.attend(&lane, "two", Duration::from_secs(60)).await.unwrap();
         for index in 4..8 {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
@@ -31,6 +31,13 @@ pub trait Plugin: Send {
     fn rests_until(&self) -> Option<Instant> {
         None
     }
+}
+
+/// The real time as guests and histories count it, in microseconds since the Unix epoch. A clock before 1970 shows 1970:
+/// no plugin can do better with it.
+pub(in crate::plugin) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What a plugin, or the host in its place, says about one event.

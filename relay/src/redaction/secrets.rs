@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use relay_engine::route::percent_encode;
 use relay_plugin_sdk::json::{Document, Kind, Node};
 use serde_json::Value;
 
@@ -66,7 +67,9 @@ impl<'r> Secrets<'r> {
             let quoted = Value::from(value).to_string();
             self.values.insert(quoted[1..quoted.len() - 1].to_owned());
             // As it stands in a path.
-            self.values.insert(percent_encoded(value));
+            let mut encoded = String::new();
+            percent_encode(value, &mut encoded);
+            self.values.insert(encoded);
         }
     }
 
@@ -111,19 +114,6 @@ impl<'r> Secrets<'r> {
         }
         found
     }
-}
-
-/// RFC 3986, as routes write values into paths.
-fn percent_encoded(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -25,6 +25,13 @@ impl LaneId {
     pub fn new(pipeline: impl Into<String>, sink: impl Into<String>) -> Self {
         Self { pipeline: pipeline.into(), sink: sink.into(), shard: Shard::WHOLE }
     }
+
+    /// The lanes of these sinks, each divided into so many.
+    pub fn of_sinks(pipeline: &str, sinks: &[String], shards: u32) -> impl Iterator<Item = Self> {
+        sinks.iter().flat_map(move |sink| {
+            Shard::each(shards).map(move |shard| Self { shard, ..Self::new(pipeline, sink.as_str()) })
+        })
+    }
 }
 
 impl fmt::Display for LaneId {
@@ -345,6 +352,16 @@ pub struct Extent {
     pub keys: u64,
     /// Events that are blocked behind them.
     pub behind: u64,
+}
+
+impl std::iter::Sum for Extent {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            letters: sum.letters + one.letters,
+            keys: sum.keys + one.keys,
+            behind: sum.behind + one.behind,
+        })
+    }
 }
 
 /// What [`Store::request`] wrote down.

@@ -9,4 +9,4 @@ mod template;
 pub use address::{InvalidAddress, SinkKind};
 pub use grant::{Grant, Pattern};
 pub use resolve::{Router, SinkRoute};
-pub use template::{InvalidTemplate, Template};
+pub use template::{InvalidTemplate, Template, percent_encode};

@@ -80,9 +80,9 @@ impl Template {
     }
 }
 
-/// RFC 3986: everything but unreserved characters. A value of dots alone is encoded too, as it would be a dot
-/// segment.
-fn percent_encode(value: &str, into: &mut String) {
+/// Appends `value` as it stands in a path, by RFC 3986: everything but unreserved characters is encoded. So is a value
+/// of dots alone, as it would be a dot segment.
+pub fn percent_encode(value: &str, into: &mut String) {
     use std::fmt::Write as _;
     let only_dots = value.bytes().all(|byte| byte == b'.');
     for byte in value.bytes() {

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::{PluginAsk, PluginReply, PluginRequest, PluginRequests};
+use crate::admin::answer::{self, refusal};
 use crate::admin::local;
 
 /// The body of a request to reload.
@@ -30,37 +32,38 @@ struct RollBack {
     to: Option<String>,
 }
 
+impl From<Reload> for PluginAsk {
+    fn from(Reload { accept }: Reload) -> Self {
+        Self::Reload { accept }
+    }
+}
+
+impl From<RollBack> for PluginAsk {
+    fn from(RollBack { to }: RollBack) -> Self {
+        Self::RollBack { to }
+    }
+}
+
 /// Routes that hand what is asked to `requests`; `None`: the configuration allows nobody to.
 pub(in crate::admin) fn routes(requests: Option<PluginRequests>) -> Router {
     Router::new()
-        .route("/plugins/{name}/reload", post(reload))
-        .route("/plugins/{name}/rollback", post(roll_back))
+        .route("/plugins/{name}/reload", post(asked::<Reload>))
+        .route("/plugins/{name}/rollback", post(asked::<RollBack>))
         .route("/plugins/{name}/history", get(history))
         .with_state(requests)
 }
 
 type Requests = State<Option<PluginRequests>>;
 
-async fn reload(
+/// Answers what stands in a request's body.
+async fn asked<T: Default + DeserializeOwned + Into<PluginAsk>>(
     State(requests): Requests,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Path(plugin): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let ask = parsed(&body).map(|Reload { accept }| PluginAsk::Reload { accept });
-    answer(requests, peer, &headers, plugin, ask).await
-}
-
-async fn roll_back(
-    State(requests): Requests,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(plugin): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let ask = parsed(&body).map(|RollBack { to }| PluginAsk::RollBack { to });
-    answer(requests, peer, &headers, plugin, ask).await
+    answer(requests, peer, &headers, plugin, parsed::<T>(&body).map(Into::into)).await
 }
 
 async fn history(
@@ -96,26 +99,19 @@ async fn answer(
         return stopping();
     }
     match answered.await {
-        Ok(PluginReply::Done(done)) => body(StatusCode::OK, &done),
+        Ok(PluginReply::Done(done)) => answer::answer(StatusCode::OK, &done),
         Ok(PluginReply::Unknown(what)) => refusal(StatusCode::NOT_FOUND, &what),
         Ok(PluginReply::Refused { code, what, remedy }) => {
-            body(StatusCode::CONFLICT, &json!({ "code": code, "error": what, "remedy": remedy }))
+            let refused = json!({ "code": code, "error": what, "remedy": remedy });
+            answer::answer(StatusCode::CONFLICT, &refused)
         }
         Err(_) => stopping(),
     }
 }
 
-fn parsed<T: Default + for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, String> {
+fn parsed<T: Default + DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     if body.is_empty() {
         return Ok(T::default());
     }
     serde_json::from_slice(body).map_err(|error| format!("the request can't be read: {error}"))
-}
-
-fn refusal(status: StatusCode, what: &str) -> Response {
-    body(status, &json!({ "error": what }))
-}
-
-fn body(status: StatusCode, value: &serde_json::Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
 }

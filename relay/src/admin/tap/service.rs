@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::TapRequest;
 use super::render::{missed, record};
 use super::screen::Screen;
+use crate::admin::answer::refusal;
 use crate::admin::local;
 use crate::pipeline::tap::{Attached, Shown, Tap};
 
@@ -79,11 +80,6 @@ pub(in crate::admin) async fn tap(
         }
         Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
     }
-}
-
-fn refusal(status: StatusCode, what: &str) -> Response {
-    let body = json!({ "error": what }).to_string();
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// What one client gets.

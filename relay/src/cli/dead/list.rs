@@ -8,7 +8,7 @@ use serde_json::json;
 use super::selection::Selection;
 use crate::cli::config_file::ConfigFile;
 use crate::cli::stores::Stores;
-use crate::cli::table::{Align, columns, grouped};
+use crate::cli::table::{Align, columns, cut, grouped};
 use crate::cli::{Exit, Failure, block_on, time};
 use crate::store::{DeadLetter, LaneId};
 
@@ -126,9 +126,5 @@ pub(super) fn json_screen(groups: &Groups) -> String {
 /// A detail as a cell: its first line, at most 80 characters of it.
 fn one_line(detail: &str) -> String {
     const MOST: usize = 80;
-    let line = detail.lines().next().unwrap_or_default();
-    match line.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.to_owned(),
-    }
+    cut(detail.lines().next().unwrap_or_default(), MOST)
 }

@@ -31,6 +31,12 @@ fn failed(error: AskError) -> Failure {
     }
 }
 
+/// A line that says what the build may use otherwise than the one before; nothing where that is the same.
+pub(super) fn permissions(done: &Value) -> String {
+    let changes = done["permissions"].as_str().filter(|it| !it.is_empty());
+    changes.map(|changes| format!("   it may use  {changes}\n")).unwrap_or_default()
+}
+
 /// `88fe10 (0.2.0)`.
 pub(super) fn build(identity: &Value) -> String {
     let text = |key: &str| identity[key].as_str().unwrap_or_default();

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::ask;
 use crate::admin::plugins::PluginAsk;
 use crate::cli::admin_server::AdminServer;
-use crate::cli::table::{Align, columns};
+use crate::cli::table::{Align, columns, cut};
 use crate::cli::{Exit, Failure, time};
 use crate::plugin::history::{How, Left, Row};
 
@@ -107,9 +107,5 @@ fn why(left: Left, reason: Option<&str>) -> String {
         Left::RolledBackByHand => "rolled back by hand",
         Left::Refused => "refused",
     };
-    let Some(reason) = reason else { return what.to_owned() };
-    match reason.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{what}: {}…", &reason[..end]),
-        None => format!("{what}: {reason}"),
-    }
+    reason.map_or_else(|| what.to_owned(), |reason| format!("{what}: {}", cut(reason, LONGEST_REASON)))
 }

@@ -52,8 +52,6 @@ pub(super) fn screen(plugin: &str, done: &Value) -> String {
     if let Some(cases @ 1..) = done["cases"].as_u64() {
         text.push_str(&format!("   {} passed\n", counted(cases, "golden case")));
     }
-    if let Some(changes) = done["permissions"].as_str().filter(|it| !it.is_empty()) {
-        text.push_str(&format!("   it may use  {changes}\n"));
-    }
+    text.push_str(&ask::permissions(done));
     text + "   on probation: should it do worse than the one before, the relay rolls it back by itself\n"
 }

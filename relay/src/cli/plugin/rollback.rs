@@ -45,8 +45,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
 pub(super) fn screen(plugin: &str, done: &Value) -> String {
     let (from, to) = (ask::build(&done["from"]), ask::build(&done["to"]));
     let mut text = format!("{plugin}: {from} → {to}, rolled back\n");
-    if let Some(changes) = done["permissions"].as_str().filter(|it| !it.is_empty()) {
-        text.push_str(&format!("   it may use  {changes}\n"));
-    }
+    text.push_str(&ask::permissions(done));
     text + "   the build that was left stays out until another one is in its place, or you reload the plugin\n"
 }

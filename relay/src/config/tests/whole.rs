@@ -187,8 +187,7 @@ fn a_file_that_is_not_there_is_a_mistake_too() {
 
 #[test]
 fn compiled_plugins_and_histories_are_kept_where_the_system_says_unless_the_file_names_a_folder_or_none() {
-    use crate::plugin::history::HistoryConfig as State;
-    use crate::plugin::host::CompileCacheConfig as Cache;
+    use crate::plugin::host::{FolderConfig as Cache, FolderConfig as State};
     let cache = |more: &str| read(&with(more)).unwrap().relay.cache;
     assert_eq!(cache(""), Cache::Standard);
     assert_eq!(cache("[relay]\ncache = \"off\"\n"), Cache::Off);

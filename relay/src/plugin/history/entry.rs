@@ -1,10 +1,9 @@
 //! What a history consists of.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
 
 use crate::plugin::host::Digest;
+use crate::plugin::port::now;
 use crate::plugin::{Generation, PluginError};
 
 /// One thing that happened to a plugin. Times are in microseconds since the Unix epoch, digests in hexadecimal.
@@ -98,9 +97,4 @@ impl Entry {
     pub fn forgotten() -> Self {
         Self::Forgotten { at: now() }
     }
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,6 @@
 //! used, a warning says so (`P119`), and the history lasts as long as the process.
 
 mod builds;
-mod config;
 mod entry;
 mod file;
 mod recall;
@@ -20,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use builds::KeptBuilds;
-pub use config::HistoryConfig;
 pub use entry::{Entry, How};
 pub use recall::{Recalled, RefusedBefore, RunningBefore};
 pub use rows::{Left, Row};

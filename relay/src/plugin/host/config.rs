@@ -59,9 +59,9 @@ impl Default for PluginLimits {
     }
 }
 
-/// Where compiled components are kept, so that the next start need not compile.
+/// Where the relay keeps something of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum CompileCacheConfig {
+pub enum FolderConfig {
     /// In the folder that the system has for it.
     #[default]
     Standard,
@@ -71,25 +71,39 @@ pub enum CompileCacheConfig {
     Off,
 }
 
-impl CompileCacheConfig {
-    /// The folder, if there is to be one: for [`CompileCacheConfig::Standard`] the first that the environment
-    /// names of systemd's `CACHE_DIRECTORY`, `XDG_CACHE_HOME` and `HOME`.
+/// The folders that a system has for one kind of files.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemFolders {
+    /// The variable that systemd sets: the service's own, made and owned as its unit says.
+    service: &'static str,
+    /// The variable of the user's.
+    user: &'static str,
+    /// The user's where that is not set, below the home.
+    home: &'static str,
+}
+
+/// For compiled components, so that the next start need not compile.
+pub const CACHE: SystemFolders =
+    SystemFolders { service: "CACHE_DIRECTORY", user: "XDG_CACHE_HOME", home: ".cache" };
+
+/// For what the relay must know of its plugins after a restart.
+pub const STATE: SystemFolders =
+    SystemFolders { service: "STATE_DIRECTORY", user: "XDG_STATE_HOME", home: ".local/state" };
+
+impl FolderConfig {
+    /// The folder, if there is to be one: for [`FolderConfig::Standard`] the first that the environment names of
+    /// `system`. Relative ones do not count.
     #[must_use]
-    pub fn folder(&self, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    pub fn folder(&self, system: &SystemFolders, env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
         match self {
             Self::At(folder) => Some(folder.clone()),
             Self::Off => None,
             Self::Standard => {
-                let absolute = |name: &str| {
-                    let folder = PathBuf::from(env(name)?);
-                    folder.is_absolute().then_some(folder)
-                };
-                // The service's own folder, made and owned as its unit says.
-                let service = env("CACHE_DIRECTORY")
-                    .and_then(|it| it.split(':').next().map(PathBuf::from))
-                    .filter(|it| it.is_absolute());
-                let user = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-                service.or_else(|| Some(user?.join("relay")))
+                let absolute = |path: &str| Some(PathBuf::from(path)).filter(|it| it.is_absolute());
+                let named = |name: &str| env(name).and_then(|it| absolute(&it));
+                let service = env(system.service).and_then(|it| absolute(it.split(':').next()?));
+                let user = || named(system.user).or_else(|| Some(named("HOME")?.join(system.home)));
+                service.or_else(|| Some(user()?.join("relay")))
             }
         }
     }
@@ -112,29 +126,43 @@ pub const COMPILE: &[&str] = &["plugin", "compile"];
 mod tests {
     use super::*;
 
-    fn standard(env: &[(&str, &str)]) -> Option<PathBuf> {
+    fn standard(system: &SystemFolders, env: &[(&str, &str)]) -> Option<PathBuf> {
         let value = |name: &str| env.iter().find(|it| it.0 == name).map(|it| it.1.to_owned());
-        CompileCacheConfig::Standard.folder(&value)
+        FolderConfig::Standard.folder(system, &value)
+    }
+
+    fn at(path: &str) -> Option<PathBuf> {
+        Some(PathBuf::from(path))
     }
 
     #[test]
     fn the_standard_folder_is_the_services_then_the_users_and_never_a_relative_one() {
-        let at = |path: &str| Some(PathBuf::from(path));
         let home = ("HOME", "/home/relay");
         let xdg = ("XDG_CACHE_HOME", "/var/tmp/xdg");
-        assert_eq!(standard(&[home]), at("/home/relay/.cache/relay"));
-        assert_eq!(standard(&[home, xdg]), at("/var/tmp/xdg/relay"));
+        assert_eq!(standard(&CACHE, &[home]), at("/home/relay/.cache/relay"));
+        assert_eq!(standard(&CACHE, &[home, xdg]), at("/var/tmp/xdg/relay"));
         let service = ("CACHE_DIRECTORY", "/var/cache/relay:/var/cache/other");
-        assert_eq!(standard(&[home, xdg, service]), at("/var/cache/relay"));
-        assert_eq!(standard(&[("HOME", ""), ("XDG_CACHE_HOME", "cache")]), None);
-        assert_eq!(standard(&[]), None);
+        assert_eq!(standard(&CACHE, &[home, xdg, service]), at("/var/cache/relay"));
+        assert_eq!(standard(&CACHE, &[("HOME", ""), ("XDG_CACHE_HOME", "cache")]), None);
+        assert_eq!(standard(&CACHE, &[]), None);
+    }
+
+    #[test]
+    fn state_has_folders_of_its_own() {
+        let (home, xdg) = (("HOME", "/home/relay"), ("XDG_STATE_HOME", "/var/xdg"));
+        assert_eq!(standard(&STATE, &[home]), at("/home/relay/.local/state/relay"));
+        assert_eq!(standard(&STATE, &[home, xdg]), at("/var/xdg/relay"));
+        let service = ("STATE_DIRECTORY", "/var/lib/relay:/var/lib/other");
+        assert_eq!(standard(&STATE, &[home, xdg, service]), at("/var/lib/relay"));
+        assert_eq!(standard(&STATE, &[("HOME", "home")]), None);
     }
 
     #[test]
     fn a_folder_that_was_named_is_taken_and_off_means_none() {
         let env = |_: &str| Some("/elsewhere".to_owned());
-        let at = CompileCacheConfig::At(PathBuf::from("/cache"));
-        assert_eq!(at.folder(&env), Some(PathBuf::from("/cache")));
-        assert_eq!(CompileCacheConfig::Off.folder(&env), None);
+        let named = FolderConfig::At(PathBuf::from("/cache"));
+        assert_eq!(named.folder(&CACHE, &env), at("/cache"));
+        assert_eq!(FolderConfig::Off.folder(&CACHE, &env), None);
+        assert_eq!(FolderConfig::Off.folder(&STATE, &env), None);
     }
 }

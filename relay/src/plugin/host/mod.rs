@@ -37,6 +37,6 @@ mod tests;
 pub use build::{Build, Digest, NoDigest};
 pub(in crate::plugin) use cache::Owners;
 pub use compiler::serve;
-pub use config::{COMPILE, CompileCacheConfig, HostConfig, PluginConfig, PluginLimits};
+pub use config::{CACHE, COMPILE, FolderConfig, HostConfig, PluginConfig, PluginLimits, STATE};
 pub use guest::Description;
 pub use load::{HostError, PluginHost};

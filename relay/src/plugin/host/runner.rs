@@ -1,7 +1,7 @@
 //! Runs batches through a plugin, and keeps a fault with the event that caused it.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
@@ -200,7 +200,7 @@ impl Plugin for LanePlugin {
 
 impl LanePlugin {
     fn answer(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
-        let now = self.frozen.unwrap_or_else(micros_since_epoch);
+        let now = self.frozen.unwrap_or_else(crate::plugin::port::now);
         let part = Part { source, events, range: 0..events.len(), now };
         match (self.circuit.ask(Instant::now()), events.len()) {
             (Ask::Not, _) => self.leave_alone(&part, answers),
@@ -245,12 +245,6 @@ fn not_given_up_on(answer: &mut Answer) {
         let detail = format!("rejected by a build on probation as {code}: {reason}");
         *answer = Answer::Fault(Fault { code: fault::REJECTED, detail });
     }
-}
-
-/// A clock before 1970 shows 1970: no plugin can do better with it.
-fn micros_since_epoch() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -55,10 +55,7 @@ impl Beside {
         };
         let config = Arc::new(PluginConfig { component: file.clone(), ..config.clone() });
         let read = read(&config).await;
-        let reading = match &read {
-            Ok(build) => Reading::Found(build.digest()),
-            Err(error) => Reading::Unreadable(error.kind()),
-        };
+        let reading = Reading::of(&read);
         if self.candidate.observe(reading, Instant::now()) != Next::Judge {
             return;
         }

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::time::{Duration, Instant};
 
-use crate::plugin::host::Digest;
+use crate::plugin::host::{Build, Digest};
 
 /// How far apart two equal readings must be. A writer that pauses for longer leaves half a component, which is
 /// then refused; its last write leads to the next look.
@@ -17,6 +17,16 @@ pub(super) enum Reading {
     Found(Digest),
     /// No file that can be read.
     Unreadable(io::ErrorKind),
+}
+
+impl Reading {
+    /// What `read` found.
+    pub(super) fn of(read: &io::Result<Build>) -> Self {
+        match read {
+            Ok(build) => Self::Found(build.digest()),
+            Err(error) => Self::Unreadable(error.kind()),
+        }
+    }
 }
 
 /// What to do after a reading.

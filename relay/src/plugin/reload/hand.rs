@@ -68,10 +68,7 @@ impl Watched {
         let config = Arc::clone(&self.config);
         let generation = kept(host, &config, &self.history, digest).await.map_err(no_such)?;
         let generation = self.beside.shadowed(generation);
-        let reading = match read(&config).await {
-            Ok(build) => Reading::Found(build.digest()),
-            Err(error) => Reading::Unreadable(error.kind()),
-        };
+        let reading = Reading::of(&read(&config).await);
         Ok(self.go_back_to(&generation, digest, reading))
     }
 

@@ -51,6 +51,13 @@ impl Site {
     }
 }
 
+async fn the_trapping_build_fails_its_probation(reloading: &mut Reloading) {
+    assert!(reloading.status().on_probation && reloading.version("a") == "0.9.6");
+    run(reloading, &["a"; 8]);
+    reloading.until("a", |it| it.rollbacks == 1).await;
+    assert_eq!(reloading.version("a"), "0.9.1");
+}
+
 fn version(turn: &Turn) -> &str {
     match turn {
         Turn::Swapped { to, .. } => &to.version,
@@ -100,10 +107,7 @@ async fn a_probation_goes_on_after_a_restart() {
     reloading.until_version("a", "0.9.6").await;
     reloading.stop().await;
     let mut reloading = site.start().await;
-    assert!(reloading.status().on_probation && reloading.version("a") == "0.9.6");
-    run(&reloading, &["a"; 8]);
-    reloading.until("a", |it| it.rollbacks == 1).await;
-    assert_eq!(reloading.version("a"), "0.9.1");
+    the_trapping_build_fails_its_probation(&mut reloading).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,10 +116,7 @@ async fn a_build_that_was_put_in_place_while_the_relay_was_stopped_has_to_prove_
     site.start().await.stop().await;
     site.put(&trapping());
     let mut reloading = site.start().await;
-    assert!(reloading.status().on_probation && reloading.version("a") == "0.9.6");
-    run(&reloading, &["a"; 8]);
-    reloading.until("a", |it| it.rollbacks == 1).await;
-    assert_eq!(reloading.version("a"), "0.9.1");
+    the_trapping_build_fails_its_probation(&mut reloading).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,10 +142,7 @@ impl Watched {
     /// [`Watched::look`] at what `config` names.
     pub(super) async fn look_with(&mut self, host: &Arc<PluginHost>, config: &Arc<PluginConfig>) -> Looked {
         let read = read(config).await;
-        let reading = match &read {
-            Ok(build) => Reading::Found(build.digest()),
-            Err(error) => Reading::Unreadable(error.kind()),
-        };
+        let reading = Reading::of(&read);
         match self.candidate.observe(reading, Instant::now()) {
             Next::LookAt(_) => Looked::Waits,
             Next::Rest => {

@@ -1,10 +1,11 @@
 //! A build whose batches are also seen by another one.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use relay_engine::event::EventBatch;
 
+use crate::plugin::port::now;
 use crate::plugin::{Answer, Generation, Identity, Permissions, Plugin, PluginError, Record};
 
 use super::tap::{Sample, ShadowTap};
@@ -56,8 +57,7 @@ impl Plugin for ShadowedPlugin {
             return self.plugin.run(source, events, answers);
         }
         // Both builds see the same time, or every plugin that uses it would differ.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
+        let now = now();
         self.plugin.freeze_clock(now);
         let first = answers.len();
         self.plugin.run(source, events, answers);

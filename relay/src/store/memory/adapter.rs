@@ -230,11 +230,7 @@ impl Store for MemoryStore {
         Box::pin(async move {
             let state = self.state();
             let lanes = state.lanes.iter().filter(|(id, _)| matches(filter, id));
-            Ok(lanes.map(|(_, row)| row.extent(filter)).fold(Extent::default(), |sum, one| Extent {
-                letters: sum.letters + one.letters,
-                keys: sum.keys + one.keys,
-                behind: sum.behind + one.behind,
-            }))
+            Ok(lanes.map(|(_, row)| row.extent(filter)).sum())
         })
     }
 

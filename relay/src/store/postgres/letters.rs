@@ -2,12 +2,29 @@
 
 use std::time::Duration;
 
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+
 use relay_engine::event::KeyId;
 
 use super::fault::postgres_error;
 use super::session::{Session, statement};
 use crate::store::rows::{StoredRow as _, key_bytes, read_dead, read_held, read_parked, read_queue};
 use crate::store::{DeadFilter, DeadLetter, HeldRecord, KeyQueue, LaneId, ParkedEvent, StoreError};
+
+const DEAD: &str = concat!(include_str!("sql/meant.sql"), include_str!("sql/dead.sql"));
+
+/// A statement that begins with `meant.sql`, for the letters that `filter` means.
+pub(super) fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static, Postgres, PgArguments> {
+    statement(sql)
+        .bind(filter.pipeline.clone())
+        .bind(filter.sink.clone())
+        .bind(filter.event_id.clone())
+        .bind(filter.aggregate_id.clone())
+        .bind(filter.code.clone())
+        .bind(filter.dead_before.map(u64::cast_signed))
+}
 
 pub(super) async fn due(
     session: &Session,
@@ -47,13 +64,7 @@ pub(super) async fn dead(
     offset: usize,
 ) -> Result<Vec<DeadLetter>, StoreError> {
     let mut transaction = session.read().await?;
-    let rows = statement(include_str!("sql/dead.sql"))
-        .bind(filter.pipeline.as_deref())
-        .bind(filter.sink.as_deref())
-        .bind(filter.event_id.as_deref())
-        .bind(filter.aggregate_id.as_deref())
-        .bind(filter.code.as_deref())
-        .bind(filter.dead_before.map(u64::cast_signed))
+    let rows = filtered(DEAD, filter)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(i64::try_from(offset).unwrap_or(i64::MAX))
         .fetch_all(&mut *transaction)

@@ -1,11 +1,10 @@
 //! Requests about dead letters: written by the command line, carried out by the owner of the lane.
 
-use sqlx::Postgres;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::query::Query;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::fault::postgres_error;
 use super::lane::advance_lane;
+use super::letters::filtered;
 use super::session::{Session, statement};
 use relay_engine::event::KeyId;
 
@@ -19,6 +18,8 @@ use crate::store::{Applied, DeadAction, DeadFilter, Extent, LaneId, Lease, Outco
 /// meets the statement timeout.
 const LETTERS_PER_CALL: i64 = 10_000;
 
+const REQUEST: &str = concat!(include_str!("sql/meant.sql"), include_str!("sql/request.sql"));
+const EXTENT: &str = concat!(include_str!("sql/meant.sql"), include_str!("sql/extent.sql"));
 const REVIVE_LETTERS: &str = concat!(include_str!("sql/revive.sql"), include_str!("sql/chosen_letters.sql"));
 const DROP_LETTERS: &str = concat!(include_str!("sql/drop.sql"), include_str!("sql/chosen_letters.sql"));
 
@@ -28,7 +29,7 @@ pub(super) async fn request(
     action: &DeadAction,
 ) -> Result<Requested, StoreError> {
     let mut transaction = session.write().await?;
-    let rows = filtered(include_str!("sql/request.sql"), filter)
+    let rows = filtered(REQUEST, filter)
         .bind(action_word(action))
         .bind(action_payload(action).map(<[u8]>::to_vec))
         .fetch_all(&mut *transaction)
@@ -45,10 +46,7 @@ pub(super) async fn request(
 
 pub(super) async fn extent(session: &Session, filter: &DeadFilter) -> Result<Extent, StoreError> {
     let mut transaction = session.read().await?;
-    let row = filtered(include_str!("sql/extent.sql"), filter)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(postgres_error)?;
+    let row = filtered(EXTENT, filter).fetch_one(&mut *transaction).await.map_err(postgres_error)?;
     transaction.commit().await.map_err(postgres_error)?;
     read_extent(&row)
 }
@@ -67,16 +65,6 @@ pub(super) async fn outcome(session: &Session, requests: &[i64]) -> Result<Outco
         .map_err(postgres_error)?;
     transaction.commit().await.map_err(postgres_error)?;
     read_outcome(&rows, &dead)
-}
-
-fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static, Postgres, PgArguments> {
-    statement(sql)
-        .bind(filter.pipeline.clone())
-        .bind(filter.sink.clone())
-        .bind(filter.event_id.clone())
-        .bind(filter.aggregate_id.clone())
-        .bind(filter.code.clone())
-        .bind(filter.dead_before.map(u64::cast_signed))
 }
 
 pub(super) async fn apply_requests(

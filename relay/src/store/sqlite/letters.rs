@@ -2,12 +2,29 @@
 
 use std::time::Duration;
 
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+
 use relay_engine::event::KeyId;
 
 use super::fault::sqlite_error;
 use super::session::{Session, statement};
 use crate::store::rows::{StoredRow as _, key_bytes, read_dead, read_held, read_parked, read_queue};
 use crate::store::{DeadFilter, DeadLetter, HeldRecord, KeyQueue, LaneId, ParkedEvent, StoreError};
+
+const DEAD: &str = concat!(include_str!("sql/meant.sql"), include_str!("sql/dead.sql"));
+
+/// A statement that begins with `meant.sql`, for the letters that `filter` means.
+pub(super) fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static, Sqlite, SqliteArguments> {
+    statement(sql)
+        .bind(filter.pipeline.clone())
+        .bind(filter.sink.clone())
+        .bind(filter.event_id.clone())
+        .bind(filter.aggregate_id.clone())
+        .bind(filter.code.clone())
+        .bind(filter.dead_before.map(u64::cast_signed))
+}
 
 pub(super) async fn due(
     session: &Session,
@@ -42,13 +59,7 @@ pub(super) async fn dead(
     limit: usize,
     offset: usize,
 ) -> Result<Vec<DeadLetter>, StoreError> {
-    let rows = statement(include_str!("sql/dead.sql"))
-        .bind(filter.pipeline.as_deref())
-        .bind(filter.sink.as_deref())
-        .bind(filter.event_id.as_deref())
-        .bind(filter.aggregate_id.as_deref())
-        .bind(filter.code.as_deref())
-        .bind(filter.dead_before.map(u64::cast_signed))
+    let rows = filtered(DEAD, filter)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .bind(i64::try_from(offset).unwrap_or(i64::MAX))
         .fetch_all(session.readers())

@@ -1,11 +1,11 @@
 //! Requests about dead letters: written by the command line, carried out by the owner of the lane.
 
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Executor, Sqlite};
 
 use super::fault::sqlite_error;
 use super::lane::advance_lane;
+use super::letters::filtered;
 use super::session::{Session, statement};
 use super::settle::json;
 use relay_engine::event::KeyId;
@@ -20,6 +20,8 @@ use crate::store::{Applied, DeadAction, DeadFilter, Extent, LaneId, Lease, Outco
 /// application's writes get their turn in between.
 const LETTERS_PER_CALL: i64 = 1_000;
 
+const REQUEST: &str = concat!(include_str!("sql/meant.sql"), include_str!("sql/request.sql"));
+const EXTENT: &str = concat!(include_str!("sql/meant.sql"), include_str!("sql/extent.sql"));
 const REVIVE_LETTERS: &str = concat!(include_str!("sql/revive.sql"), include_str!("sql/chosen_letters.sql"));
 const DROP_LETTERS: &str = concat!(include_str!("sql/drop.sql"), include_str!("sql/chosen_letters.sql"));
 
@@ -29,11 +31,8 @@ pub(super) async fn request(
     action: &DeadAction,
 ) -> Result<Requested, StoreError> {
     let mut transaction = session.write().await?;
-    let extent = filtered(include_str!("sql/extent.sql"), filter)
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(sqlite_error)?;
-    let rows = filtered(include_str!("sql/request.sql"), filter)
+    let extent = filtered(EXTENT, filter).fetch_one(&mut *transaction).await.map_err(sqlite_error)?;
+    let rows = filtered(REQUEST, filter)
         .bind(action_word(action))
         .bind(action_payload(action).map(<[u8]>::to_vec))
         .fetch_all(&mut *transaction)
@@ -45,10 +44,7 @@ pub(super) async fn request(
 }
 
 pub(super) async fn extent(session: &Session, filter: &DeadFilter) -> Result<Extent, StoreError> {
-    let row = filtered(include_str!("sql/extent.sql"), filter)
-        .fetch_one(session.readers())
-        .await
-        .map_err(sqlite_error)?;
+    let row = filtered(EXTENT, filter).fetch_one(session.readers()).await.map_err(sqlite_error)?;
     read_extent(&row)
 }
 
@@ -68,16 +64,6 @@ pub(super) async fn outcome(session: &Session, requests: &[i64]) -> Result<Outco
         .map_err(sqlite_error)?;
     reading.commit().await.map_err(sqlite_error)?;
     read_outcome(&rows, &dead)
-}
-
-fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static, Sqlite, SqliteArguments> {
-    statement(sql)
-        .bind(filter.pipeline.clone())
-        .bind(filter.sink.clone())
-        .bind(filter.event_id.clone())
-        .bind(filter.aggregate_id.clone())
-        .bind(filter.code.clone())
-        .bind(filter.dead_before.map(u64::cast_signed))
 }
 
 pub(super) async fn apply_requests(

@@ -1,15 +1,8 @@
 -- One request a lane, so that each owner can close its own. It never means letters that die later: an operator has
 -- seen those that are there now.
-WITH matching AS (
+, matching AS (
     SELECT pipeline, sink, shard, count(*) AS letters
-    FROM held
-    WHERE dead_at IS NOT NULL
-      AND ($1::text IS NULL OR pipeline = $1)
-      AND ($2::text IS NULL OR sink = $2)
-      AND ($3::text IS NULL OR event_id = $3)
-      AND ($4::text IS NULL OR aggregate_id = $4)
-      AND ($5::text IS NULL OR code = $5)
-      AND ($6::bigint IS NULL OR (extract(epoch FROM dead_at) * 1000000)::bigint < $6)
+    FROM meant
     GROUP BY pipeline, sink, shard
 ), asked AS (
     INSERT INTO request (pipeline, sink, shard, event_id, aggregate_id, code, dead_before, action, payload, requested_at)
