@@ -1,6 +1,7 @@
 //! One relay: the shell around the real engine, as `relay/src/pipeline/session.rs` is.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use relay_engine::clock::Time;
 use relay_engine::engine::{BatchId, HeldState, Lane, RetryResult, SettlePlan};
@@ -39,6 +40,21 @@ pub(crate) enum Write {
     Requests,
 }
 
+/// The question what is due. The store reads its answer some time before that arrives: what is recorded in between
+/// is not in it.
+pub(crate) enum Fetch {
+    /// For this many events at most.
+    Asked(usize),
+    Read(Due),
+}
+
+/// Parked events as they stood when the store was read.
+pub(crate) struct Due {
+    pub(crate) rows: Vec<(usize, Row)>,
+    /// Where none is due: how long until one is.
+    pub(crate) next: Option<Duration>,
+}
+
 /// A lane from taking it over to its end.
 pub(crate) struct Session {
     pub(crate) id: u64,
@@ -52,7 +68,7 @@ pub(crate) struct Session {
     pub(crate) open: HashSet<(usize, u32)>,
     pub(crate) writing: Option<Write>,
     pub(crate) queued: VecDeque<Write>,
-    pub(crate) fetching: Option<usize>,
+    pub(crate) fetching: Option<Fetch>,
     pub(crate) stopping: bool,
     pub(crate) swapping: bool,
     pub(crate) halted: bool,

@@ -12,7 +12,7 @@ use crate::case::Fault;
 use crate::checker::{Checked, broken};
 use crate::outbox::{EVENT_BYTES, key_id};
 use crate::planted::Planted;
-use crate::relay::{Live, Sent, Session, Write};
+use crate::relay::{Fetch, Live, Sent, Session, Write};
 use crate::sink::Flight;
 use crate::store::State;
 use crate::world::{World, name};
@@ -191,7 +191,7 @@ impl World {
             Command::Settle(plan) => self.settle(relay, &plan),
             Command::FetchDue { limit } => {
                 if let Some(session) = self.session(relay) {
-                    session.fetching = Some(limit);
+                    session.fetching = Some(Fetch::Asked(limit));
                 }
             }
             Command::Halted(reason) => {

@@ -131,7 +131,7 @@ impl World {
                 2 | 3 => self.answer(),
                 4 => self.read(relay),
                 5 => self.finish_write(relay)?,
-                6 => self.finish_fetch(relay)?,
+                6 => self.go_on_fetching(relay)?,
                 _ => self.arrive_late()?,
             };
             if done {
@@ -139,7 +139,7 @@ impl World {
             }
         }
         for relay in 0..self.relays.len() {
-            if self.finish_write(relay)? || self.finish_fetch(relay)? || self.read(relay) {
+            if self.finish_write(relay)? || self.go_on_fetching(relay)? || self.read(relay) {
                 return Ok(true);
             }
         }

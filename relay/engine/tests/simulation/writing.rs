@@ -6,8 +6,8 @@ use crate::case::Fault;
 use crate::checker::{Checked, Violation};
 use crate::outbox::{EVENT_BYTES, key_id};
 use crate::planted::Planted;
-use crate::relay::{Sent, Write};
-use crate::store::{Lease, Settlement};
+use crate::relay::{Due, Fetch, Sent, Write};
+use crate::store::{Lease, Row, Settlement};
 use crate::world::World;
 
 impl World {
@@ -109,41 +109,60 @@ impl World {
         Ok(true)
     }
 
-    /// The store says which parked events are due.
-    pub(crate) fn finish_fetch(&mut self, relay: usize) -> Result<bool, Violation> {
-        let Some(limit) = self.session(relay).and_then(|it| it.fetching.take()) else { return Ok(false) };
+    /// The store reads what is due, or what it read arrives.
+    pub(crate) fn go_on_fetching(&mut self, relay: usize) -> Result<bool, Violation> {
+        let Some(fetch) = self.session(relay).and_then(|it| it.fetching.take()) else { return Ok(false) };
         if std::mem::take(&mut self.store_fails) {
             self.end_session(relay, "could not ask the store what is due");
             return Ok(true);
         }
-        let (now, store_now) = (self.relay_now(relay), self.store_now());
-        let due = self.store.due(store_now, limit);
-        let next =
-            if due.is_empty() && self.planted != Planted::NoNextDue { self.store.next_due() } else { None };
-        let next = next.map(|at| at - store_now);
-        let retries: Vec<_> = due.iter().map(|event| self.retry(*event)).collect();
-        let planned: Vec<_> = retries.iter().map(|it| it.planned.clone()).collect();
-        let live = self.live(&due, &planned, true);
-        let Some(session) = self.session(relay) else { return Ok(true) };
-        let id = session.lane.retry(now, retries, next);
-        session.live.insert(id, live);
-        session.touched = true;
-        // What was acknowledged before may be sent again where an operator or a failed sibling asks for it, but
-        // never a slot that its row lists; a retry starts a new life of the event.
-        for event in &due {
-            let delivered = &self.store.held[event].delivered;
-            let Some(session) = self.relays[relay].session.as_mut() else { break };
-            session.sent.retain(|(it, slot), _| it != event || delivered.contains(slot));
-            session.sent.extend(delivered.iter().map(|slot| ((*event, *slot), Sent::Acknowledged)));
-        }
-        if !due.is_empty() {
-            self.note(|_| format!("relay {relay}: fetches {due:?} as batch {id}"));
+        match fetch {
+            Fetch::Asked(limit) => {
+                let due = self.read_due(limit);
+                if let Some(session) = self.session(relay) {
+                    session.fetching = Some(Fetch::Read(due));
+                }
+            }
+            Fetch::Read(due) => self.take_due(relay, due),
         }
         Ok(true)
     }
 
-    fn retry(&mut self, event: usize) -> RetryEvent {
-        let row = self.store.held[&event].clone();
+    fn read_due(&self, limit: usize) -> Due {
+        let now = self.store_now();
+        let rows: Vec<_> = self
+            .store
+            .due(now, limit)
+            .into_iter()
+            .map(|event| (event, self.store.held[&event].clone()))
+            .collect();
+        let none = rows.is_empty() && self.planted != Planted::NoNextDue;
+        let next = if none { self.store.next_due() } else { None };
+        Due { rows, next: next.map(|at| at - now) }
+    }
+
+    fn take_due(&mut self, relay: usize, due: Due) {
+        let now = self.relay_now(relay);
+        let events: Vec<_> = due.rows.iter().map(|(event, _)| *event).collect();
+        let retries: Vec<_> = due.rows.iter().map(|(event, row)| self.retry(*event, row)).collect();
+        let planned: Vec<_> = retries.iter().map(|it| it.planned.clone()).collect();
+        let live = self.live(&events, &planned, true);
+        let Some(session) = self.session(relay) else { return };
+        let id = session.lane.retry(now, retries, due.next);
+        session.live.insert(id, live);
+        session.touched = true;
+        // What was acknowledged before may be sent again where an operator or a failed sibling asks for it, but
+        // never a slot that its row lists; a retry starts a new life of the event.
+        for (event, row) in &due.rows {
+            session.sent.retain(|(it, slot), _| it != event || row.delivered.contains(slot));
+            session.sent.extend(row.delivered.iter().map(|slot| ((*event, *slot), Sent::Acknowledged)));
+        }
+        if !events.is_empty() {
+            self.note(|_| format!("relay {relay}: fetches {events:?} as batch {id}"));
+        }
+    }
+
+    fn retry(&mut self, event: usize, row: &Row) -> RetryEvent {
         let planned = if row.rendered {
             let destination = u32::try_from(self.outbox.destination(event)).unwrap();
             let told = &self.outbox.events[event];
@@ -156,7 +175,7 @@ impl World {
             self.outbox.events[event].faults += 1;
         }
         let forget = self.planted == Planted::ForgetDeliveredSlots;
-        let delivered = if forget { Vec::new() } else { row.delivered };
+        let delivered = if forget { Vec::new() } else { row.delivered.clone() };
         RetryEvent { planned, attempts: row.attempts, delivered }
     }
 }
