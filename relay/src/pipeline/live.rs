@@ -203,7 +203,7 @@ pub(super) fn unrendered(parked: &[ParkedEvent]) -> EventBatch {
 pub(super) fn collect<'e>(parked: impl Iterator<Item = &'e ParkedEvent>) -> EventBatch {
     let mut batch = EventBatch::default();
     for event in parked {
-        // The side table gives a hundred events at a time: far from the 4 GiB that a batch holds.
+        // The side table gives a few megabytes at a time: far from the 4 GiB that a batch holds.
         let _ = event.event.push_into(&mut batch, event.attempts.saturating_add(1));
     }
     batch

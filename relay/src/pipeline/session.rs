@@ -27,7 +27,9 @@ use super::tap::LaneTap;
 use super::view::LaneView;
 use crate::sink::{Report, Sink};
 use crate::source::{ReadBatch, Source, Start};
-use crate::store::{self, Acquired, Claim, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError};
+use crate::store::{
+    self, Acquired, Claim, DueLimit, Holder, LaneId, LaneRecord, Lease, Settlement, Store, StoreError,
+};
 use crate::telemetry;
 use figures::SHOW_EVERY;
 use writing::{Due, Effect, Written};
@@ -232,8 +234,8 @@ impl<'p> Session<'p> {
                 Command::Probe { batch, message } => self.probe(batch, message).await,
                 Command::Reopen => self.open_sink().await,
                 Command::Settle(plan) => self.settle(&plan),
-                Command::FetchDue { limit } => match self.parts.chain.rests_for() {
-                    None => self.fetch(limit),
+                Command::FetchDue { events, bytes } => match self.parts.chain.rests_for() {
+                    None => self.fetch(DueLimit { events, bytes }),
                     Some(pause) => self.postpone_retries(pause),
                 },
                 Command::Halted(reason) => {

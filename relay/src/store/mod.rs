@@ -23,7 +23,7 @@ mod sampling;
 pub mod sqlite;
 
 pub use port::{
-    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldEvent, HeldKey,
-    HeldRecord, HeldState, Holder, KeyQueue, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent,
-    Requested, Retried, RetryResult, Settlement, Store, StoreError, WaitsFor,
+    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, DueLimit, Extent, HeldEvent,
+    HeldKey, HeldRecord, HeldState, Holder, KeyQueue, LaneId, LaneRecord, LaneSummary, Lease, Outcome,
+    ParkedEvent, Requested, Retried, RetryResult, Settlement, Store, StoreError, WaitsFor,
 };

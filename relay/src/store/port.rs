@@ -41,6 +41,15 @@ impl fmt::Display for LaneId {
     }
 }
 
+/// How many due events are taken from the side table at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueLimit {
+    /// Events at most.
+    pub events: usize,
+    /// Bytes of payloads, headers and rendered messages at most; one event comes all the same.
+    pub bytes: u64,
+}
+
 /// Keeps the progress of lanes, their parked events and their dead letters.
 ///
 /// **Durability**: what a method returned `Ok` for survives a crash of the database. **Ordering**: per lane,
@@ -92,11 +101,12 @@ pub trait Store: Send + Sync {
         settlement: &'a Settlement,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Parked events whose time has come, the first of each key, oldest first.
+    /// Parked events whose time has come, the first of each key, in the order of the outbox. Where `limit` leaves some
+    /// out, those are here that are due longest.
     fn due<'a>(
         &'a self,
         lane: &'a LaneId,
-        limit: usize,
+        limit: DueLimit,
     ) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>>;
 
     /// How long until the next parked event of this lane is due; `None` when none is parked.

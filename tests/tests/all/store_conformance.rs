@@ -55,6 +55,7 @@ conform! {
         a_held_event_comes_back_byte_for_byte,
         a_parked_event_is_due_only_after_its_time,
         due_events_are_limited_and_in_outbox_order,
+        due_events_are_limited_by_their_bytes_and_one_comes_whatever_its_size,
         the_next_of_a_key_moves_up_when_the_first_is_done,
         a_blocked_event_whose_key_is_free_is_due_at_once,
         a_key_never_has_two_parked_events,

@@ -30,7 +30,9 @@ pub enum Command {
     /// Ask the store for parked events that are due, then call `retry`, also with none.
     FetchDue {
         /// Events at most.
-        limit: usize,
+        events: usize,
+        /// Bytes of payloads and messages at most, unless the first alone has more.
+        bytes: u64,
     },
     /// The lane halted: everything before the event that asked for it is settled.
     Halted(String),

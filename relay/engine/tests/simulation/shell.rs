@@ -189,9 +189,9 @@ impl World {
                 }
             }
             Command::Settle(plan) => self.settle(relay, &plan),
-            Command::FetchDue { limit } => {
+            Command::FetchDue { events, .. } => {
                 if let Some(session) = self.session(relay) {
-                    session.fetching = Some(Fetch::Asked(limit));
+                    session.fetching = Some(Fetch::Asked(events));
                 }
             }
             Command::Halted(reason) => {

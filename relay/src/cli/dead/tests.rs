@@ -14,8 +14,8 @@ use super::{list, show};
 use crate::cli::stores::Stores;
 use crate::cli::{Arguments, Command, Exit, block_on};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue,
-    LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, DueLimit, Extent, HeldRecord,
+    KeyQueue, LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// 2026-11-21T09:20:00Z
@@ -235,7 +235,7 @@ impl Store for DeadOnly {
         not_here()
     }
 
-    fn due<'a>(&'a self, _: &'a LaneId, _: usize) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>> {
+    fn due<'a>(&'a self, _: &'a LaneId, _: DueLimit) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>> {
         not_here()
     }
 

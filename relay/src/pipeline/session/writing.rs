@@ -9,7 +9,7 @@ use relay_engine::event::Position;
 
 use super::{Session, SessionEnd, StoreResult, store_end};
 use crate::pipeline::settle;
-use crate::store::{Applied, LaneId, Lease, ParkedEvent, Settlement, Store};
+use crate::store::{Applied, DueLimit, LaneId, Lease, ParkedEvent, Settlement, Store};
 use crate::telemetry;
 
 /// How often operators' requests are looked for.
@@ -76,7 +76,7 @@ impl Session<'_> {
         }
     }
 
-    pub(super) fn fetch(&mut self, limit: usize) {
+    pub(super) fn fetch(&mut self, limit: DueLimit) {
         let (store, id) = (Arc::clone(&self.parts.store), self.parts.id.clone());
         self.fetching =
             Some(self.parts.shared.spawn(async move { fetch_due(store.as_ref(), &id, limit).await }));
@@ -125,7 +125,7 @@ impl Session<'_> {
     }
 }
 
-async fn fetch_due(store: &dyn Store, lane: &LaneId, limit: usize) -> StoreResult<Due> {
+async fn fetch_due(store: &dyn Store, lane: &LaneId, limit: DueLimit) -> StoreResult<Due> {
     let due = store.due(lane, limit).await?;
     let next = if due.is_empty() { store.next_due(lane).await? } else { None };
     Ok((due, next))

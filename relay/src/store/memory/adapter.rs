@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::lane::{Lane, matches, now};
 use crate::store::fault::{divided, lost};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue,
-    LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, DueLimit, Extent, HeldRecord,
+    KeyQueue, LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store without durability: what it keeps lives as long as one of its clones.
@@ -121,7 +121,7 @@ impl Store for MemoryStore {
     fn due<'a>(
         &'a self,
         lane: &'a LaneId,
-        limit: usize,
+        limit: DueLimit,
     ) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>> {
         Box::pin(
             async move { Ok(self.state().lanes.get(lane).map(|row| row.due(limit)).unwrap_or_default()) },

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::store::promotion::keys_to_promote;
 use crate::store::{
-    Acquired, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, Extent, HeldEvent, HeldKey, HeldRecord,
-    HeldState, Holder, KeyQueue, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent, Retried,
-    RetryResult, Settlement, WaitsFor,
+    Acquired, Claim, DeadAction, DeadAgain, DeadFilter, DeadLetter, DueLimit, Extent, HeldEvent, HeldKey,
+    HeldRecord, HeldState, Holder, KeyQueue, LaneId, LaneRecord, LaneSummary, Lease, Outcome, ParkedEvent,
+    Retried, RetryResult, Settlement, WaitsFor,
 };
 
 /// The longest wait kept: an `Instant` can't be moved by more than the clock's range.
@@ -56,6 +56,19 @@ struct Held {
     request: Option<i64>,
     held_at: u64,
     rerun: Option<u64>,
+}
+
+impl Held {
+    /// Bytes of its payload and messages.
+    fn bytes(&self) -> u64 {
+        let length = |content: &Content| match content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::Unchanged | Content::Absent => 0,
+        };
+        let payload = self.event.payload.as_ref().map_or(0, Vec::len);
+        let messages = self.messages.iter().flatten().map(|it| length(&it.key) + length(&it.body));
+        (payload + messages.sum::<usize>()) as u64
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,17 +163,8 @@ impl Lane {
     }
 
     fn mean_bytes(&self) -> u64 {
-        let length = |content: &Content| match content {
-            Content::Bytes(bytes) => bytes.len(),
-            Content::Unchanged | Content::Absent => 0,
-        };
-        let size = |held: &Held| {
-            let payload = held.event.payload.as_ref().map_or(0, Vec::len);
-            let messages = held.messages.iter().flatten().map(|it| length(&it.key) + length(&it.body));
-            payload + messages.sum::<usize>()
-        };
-        let all: usize = self.held.values().map(size).sum();
-        all.checked_div(self.held.len()).unwrap_or_default() as u64
+        let all: u64 = self.held.values().map(Held::bytes).sum();
+        all.checked_div(self.held.len() as u64).unwrap_or_default()
     }
 
     pub(super) fn compare(&self, lease: &Lease) -> bool {
@@ -361,7 +365,7 @@ impl Lane {
         keys
     }
 
-    pub(super) fn due(&self, limit: usize) -> Vec<ParkedEvent> {
+    pub(super) fn due(&self, limit: DueLimit) -> Vec<ParkedEvent> {
         let now = Instant::now();
         let mut due: Vec<_> = self
             .held
@@ -372,7 +376,15 @@ impl Lane {
             })
             .collect();
         due.sort_by_key(|(at, (_, sequence, _), _)| (*at, *sequence));
-        due.truncate(limit);
+        due.truncate(limit.events);
+        let mut bytes = 0;
+        let fits = due.iter().take_while(|(.., held)| {
+            let is_first = bytes == 0;
+            bytes += held.bytes();
+            is_first || bytes <= limit.bytes
+        });
+        let fits = fits.count();
+        due.truncate(fits);
         due.sort_by_key(|(_, (_, sequence, id), _)| (*sequence, id));
         due.into_iter()
             .map(|(_, (key, ..), held)| ParkedEvent {

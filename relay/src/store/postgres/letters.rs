@@ -11,7 +11,7 @@ use relay_engine::event::KeyId;
 use super::fault::postgres_error;
 use super::session::{Session, statement};
 use crate::store::rows::{StoredRow as _, key_bytes, read_dead, read_held, read_parked, read_queue};
-use crate::store::{DeadFilter, DeadLetter, HeldRecord, KeyQueue, LaneId, ParkedEvent, StoreError};
+use crate::store::{DeadFilter, DeadLetter, DueLimit, HeldRecord, KeyQueue, LaneId, ParkedEvent, StoreError};
 
 const DEAD: &str = concat!(include_str!("sql/meant.sql"), include_str!("sql/dead.sql"));
 
@@ -29,14 +29,15 @@ pub(super) fn filtered(sql: &'static str, filter: &DeadFilter) -> Query<'static,
 pub(super) async fn due(
     session: &Session,
     lane: &LaneId,
-    limit: usize,
+    limit: DueLimit,
 ) -> Result<Vec<ParkedEvent>, StoreError> {
     let mut transaction = session.read().await?;
     let rows = statement(include_str!("sql/due.sql"))
         .bind(&lane.pipeline)
         .bind(&lane.sink)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(i64::try_from(limit.events).unwrap_or(i64::MAX))
         .bind(lane.shard.number())
+        .bind(i64::try_from(limit.bytes).unwrap_or(i64::MAX))
         .fetch_all(&mut *transaction)
         .await
         .map_err(postgres_error)?;

@@ -9,8 +9,8 @@ use relay_engine::event::KeyId;
 use super::session::Session;
 use super::{lane, letters, requests, schema, settle};
 use crate::store::{
-    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, Extent, HeldRecord, KeyQueue, LaneId,
-    LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
+    Acquired, Applied, Claim, DeadAction, DeadFilter, DeadLetter, DueLimit, Extent, HeldRecord, KeyQueue,
+    LaneId, LaneSummary, Lease, Outcome, ParkedEvent, Requested, Settlement, Store, StoreError,
 };
 
 /// A store in tables prefixed `relay_` of an SQLite file, usually the application's own.
@@ -84,7 +84,7 @@ impl Store for SqliteStore {
     fn due<'a>(
         &'a self,
         lane: &'a LaneId,
-        limit: usize,
+        limit: DueLimit,
     ) -> BoxFuture<'a, Result<Vec<ParkedEvent>, StoreError>> {
         Box::pin(self.session.at_home(letters::due(&self.session, lane, limit)))
     }

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use relay::store::{DeadAction, DeadFilter, HeldEvent, HeldState, RetryResult, Settlement};
+use relay::store::{DeadAction, DeadFilter, DueLimit, HeldEvent, HeldState, RetryResult, Settlement};
 use relay_engine::event::OwnedEvent;
+use relay_engine::message::{Content, Message};
 
 use super::place::Place;
 use super::sample::{
-    LATER, NOW, Owner, done, event, failed, failure, held, holding, message, retrying, take,
+    LATER, NOW, Owner, done, event, failed, failure, held, holding, message, retrying, take, up_to,
 };
 
 pub(crate) async fn a_held_event_comes_back_byte_for_byte(place: &Place) {
@@ -36,7 +37,7 @@ pub(crate) async fn a_held_event_comes_back_byte_for_byte(place: &Place) {
     let events = vec![whole, tombstone, empty];
     owner.hold(events.clone()).await;
 
-    let due = place.open().await.due(&owner.lane, 10).await.unwrap();
+    let due = place.open().await.due(&owner.lane, up_to(10)).await.unwrap();
     assert_eq!(due.len(), 3);
     for (parked, held) in due.into_iter().zip(events) {
         assert_eq!(parked.event, held.event);
@@ -74,8 +75,37 @@ pub(crate) async fn due_events_are_limited_and_in_outbox_order(place: &Place) {
     let mut owner = Owner::of(place, "kafka").await;
     owner.hold([5, 12, 3, 8, 1].map(|it| held(it, &format!("key {it}"), NOW)).into()).await;
     assert_eq!(owner.due().await, [1, 3, 5, 8, 12]);
-    assert_eq!(owner.store.due(&owner.lane, 2).await.unwrap().len(), 2);
+    assert_eq!(owner.store.due(&owner.lane, up_to(2)).await.unwrap().len(), 2);
     assert_eq!(owner.store.next_due(&owner.lane).await.unwrap(), Some(Duration::ZERO));
+}
+
+pub(crate) async fn due_events_are_limited_by_their_bytes_and_one_comes_whatever_its_size(place: &Place) {
+    let mut owner = Owner::of(place, "kafka").await;
+    let sized = |sequence: u64, bytes: usize, messages| {
+        let payload = Some(vec![b'x'; bytes]);
+        let key = format!("key {sequence}");
+        HeldEvent {
+            event: OwnedEvent { payload, ..event(sequence, &key) },
+            messages,
+            ..held(sequence, &key, NOW)
+        }
+    };
+    let rendered = Message { body: Content::Bytes(vec![b'y'; 30_000]), ..message("0") };
+    // One settlement each, so that they are due in this order.
+    for held in [
+        sized(4, 20_000, None),
+        sized(3, 20_000, None),
+        sized(2, 100, Some(vec![rendered])),
+        sized(1, 100, None),
+    ] {
+        owner.hold(vec![held]).await;
+    }
+    for (bytes, expected) in [(1_000, vec![4]), (42_000, vec![3, 4]), (90_000, vec![1, 2, 3, 4])] {
+        let limit = DueLimit { events: 10, bytes };
+        let due = owner.store.due(&owner.lane, limit).await.unwrap();
+        let sequences: Vec<_> = due.iter().map(|it| it.event.sequence).collect();
+        assert_eq!(sequences, expected, "within {bytes} bytes");
+    }
 }
 
 pub(crate) async fn the_next_of_a_key_moves_up_when_the_first_is_done(place: &Place) {
@@ -188,7 +218,7 @@ pub(crate) async fn an_event_that_failed_again_waits_with_what_it_learned(place:
         delivered: vec!["0".to_owned()],
     };
     owner.settle(retrying(vec![again, failed(2, "b", LATER)])).await;
-    let due = owner.store.due(&owner.lane, 10).await.unwrap();
+    let due = owner.store.due(&owner.lane, up_to(10)).await.unwrap();
     assert_eq!(due.len(), 1, "the other waits for its time");
     assert_eq!((due[0].attempts, due[0].messages.as_deref()), (5, Some(&[message("0")][..])));
     assert_eq!(due[0].delivered, ["0"]);

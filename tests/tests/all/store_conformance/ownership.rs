@@ -8,7 +8,7 @@ use relay::store::{
 use relay_engine::event::{KeyId, Shard};
 
 use super::place::Place;
-use super::sample::{LATER, NOW, Owner, claim, done, failed, held, lane, position, take};
+use super::sample::{LATER, NOW, Owner, claim, done, failed, held, lane, position, take, up_to};
 
 fn moving(after: u64) -> Settlement {
     Settlement { position: Some(position(after)), ..Settlement::default() }
@@ -218,7 +218,7 @@ pub(crate) async fn the_parts_of_a_lane_share_nothing_but_their_name(place: &Pla
         .unwrap();
 
     let due = async |part: &LaneId| {
-        let due = store.due(part, 10).await.unwrap();
+        let due = store.due(part, up_to(10)).await.unwrap();
         due.into_iter().map(|it| it.event.sequence).collect::<Vec<_>>()
     };
     assert_eq!((due(&first).await, due(&second).await), (vec![3], vec![2]));

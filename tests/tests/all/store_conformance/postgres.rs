@@ -212,7 +212,7 @@ async fn assert_flat(connection: &mut PgConnection) {
     for (statement, limit) in [
         (promote.replace("$3::bytea[]", &key).replace("$4", "false"), 40),
         (promote.replace("$3::bytea[]", &key).replace("$4", "true"), 60),
-        (due.replace("$3", "100").replace("$4", "0"), 300),
+        (due.replace("$3", "100").replace("$4", "0").replace("$5", "8388608"), 300),
         (next_due.replace("$3", "0"), 20),
         (release.replace("$3::text[]", ids), 40),
         (hold_again, 80),

@@ -3,7 +3,7 @@
 use relay::store::{DeadAction, DeadAgain, DeadFilter, Extent, HeldEvent, HeldState, Outcome};
 
 use super::place::Place;
-use super::sample::{NOW, Owner, done, failed, failure, held, message, only, retrying};
+use super::sample::{NOW, Owner, done, failed, failure, held, message, only, retrying, up_to};
 
 pub(crate) async fn a_retry_request_parks_a_dead_letter_again(place: &Place) {
     let mut owner = Owner::of(place, "kafka").await;
@@ -17,7 +17,7 @@ pub(crate) async fn a_retry_request_parks_a_dead_letter_again(place: &Place) {
     assert_eq!(owner.apply().await, 1);
     assert_eq!(owner.lease.version, version + 1);
 
-    let due = owner.store.due(&owner.lane, 10).await.unwrap();
+    let due = owner.store.due(&owner.lane, up_to(10)).await.unwrap();
     assert_eq!((due.len(), due[0].event.sequence, due[0].attempts), (1, 1, 0));
     assert_eq!(owner.dead().await, [] as [u64; 0]);
     owner.settle(retrying(vec![done(1, "a")])).await;
@@ -120,7 +120,7 @@ pub(crate) async fn a_letter_to_transform_anew_forgets_its_messages(place: &Plac
     assert_eq!(owner.store.request(&only(2), &edited).await.unwrap().letters, 1);
     assert_eq!(owner.apply().await, 2);
 
-    let due = owner.store.due(&owner.lane, 10).await.unwrap();
+    let due = owner.store.due(&owner.lane, up_to(10)).await.unwrap();
     assert!(due.iter().all(|it| it.messages.is_none() && it.delivered.is_empty()), "{due:?}");
     assert!(due[0].rerun.is_some() && due[1].rerun.is_some() && due[0].rerun != due[1].rerun, "{due:?}");
     assert_eq!(due[1].event.payload.as_deref(), Some(&b"{\"amount\":1}"[..]));

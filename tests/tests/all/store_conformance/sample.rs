@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use relay::store::{
-    Acquired, Claim, DeadFilter, HeldEvent, HeldState, LaneId, LaneRecord, Lease, Retried, RetryResult,
-    Settlement, Store, StoreError,
+    Acquired, Claim, DeadFilter, DueLimit, HeldEvent, HeldState, LaneId, LaneRecord, Lease, Retried,
+    RetryResult, Settlement, Store, StoreError,
 };
 use relay_engine::event::{KeyId, OwnedEvent, Position};
 use relay_engine::message::{Address, Content, Message};
@@ -153,7 +153,7 @@ impl Owner {
 
     /// Sequences of what is due.
     pub(crate) async fn due(&self) -> Vec<u64> {
-        let due = self.store.due(&self.lane, 100).await.unwrap();
+        let due = self.store.due(&self.lane, up_to(100)).await.unwrap();
         due.into_iter().map(|parked| parked.event.sequence).collect()
     }
 
@@ -163,4 +163,9 @@ impl Owner {
         let dead = self.store.dead(&filter, 100, 0).await.unwrap();
         dead.into_iter().map(|letter| letter.event.sequence).collect()
     }
+}
+
+/// So many due events, whatever their size.
+pub(crate) fn up_to(events: usize) -> DueLimit {
+    DueLimit { events, bytes: u64::MAX }
 }
