@@ -1,11 +1,12 @@
 //! Measures what a plugin costs per event: `cargo run --release --example boundary`.
 //!
-//! Builds the router from source and runs it as a lane does: batches of 500 events with 300 bytes of payload
-//! and three headers, the body left unchanged. Every figure is the median of several rounds, in CPU time of the
+//! Builds plugins from source and runs them as a lane does, on events with 300 bytes of payload and three headers: one
+//! routes and leaves the body unchanged, one answers with the smallest verdict there is, and one rewrites the body. What
+//! routing costs more than discarding is all that another way for verdicts to come back could save. Every figure is the median of several rounds, in CPU time of the
 //! thread, so that a busy machine disturbs it less.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,48 +14,69 @@ use cpu_time::ThreadTime;
 use relay::plugin::host::{Build, PluginConfig, PluginHost, PluginLimits};
 use relay::plugin::{Answer, Generation, Plugin};
 use relay_engine::event::{EventBatch, EventFields};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const BATCH: usize = 500;
 const ROUNDS: usize = 9;
 const BATCHES_PER_ROUND: usize = 100;
 
+/// What is measured: a plugin of this repository, and its configuration.
+struct Subject {
+    what: &'static str,
+    plugin: &'static str,
+    config: Value,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = tempfile::tempdir()?;
-    let component = folder.path().join("router.wasm");
-    let router = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/router");
-    relay::plugin::build::build(&router, Some(&component))?;
-    let config = PluginConfig {
-        name: "router".to_owned(),
-        component,
-        config: json!({
-            "rules": [
-                { "when": { "aggregate_type": "invoice" }, "then": { "send": [{ "kafka": "invoices" }] } },
-                { "when": { "aggregate_type": "order" }, "then": { "send": [{ "kafka": "orders" }] } },
-            ]
-        }),
-        limits: PluginLimits::default(),
-        accept: Vec::new(),
-        shadow: None,
+    let rule = |action: Value| {
+        json!({ "rules": [
+            { "when": { "aggregate_type": "invoice" }, "then": { "send": [{ "kafka": "invoices" }] } },
+            { "when": { "aggregate_type": "order" }, "then": action },
+        ] })
     };
+    let subjects = [
+        Subject {
+            what: "routed, body unchanged",
+            plugin: "router",
+            config: rule(json!({ "send": [{ "kafka": "orders" }] })),
+        },
+        Subject { what: "discarded", plugin: "router", config: rule(json!({ "discard": "measured" })) },
+        Subject {
+            what: "body of 300 bytes rewritten",
+            plugin: "redact",
+            config: json!({ "remove": ["/order"] }),
+        },
+    ];
+    let folder = tempfile::tempdir()?;
+    for Subject { what, plugin, config } in subjects {
+        let component = folder.path().join(plugin).with_extension("wasm");
+        if !component.exists() {
+            let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(plugin);
+            relay::plugin::build::build(&source, Some(&component))?;
+        }
+        measure(what, plugin, component, config)?;
+    }
+    Ok(())
+}
+
+fn measure(what: &str, name: &str, component: PathBuf, config: Value) -> Result<(), Box<dyn Error>> {
+    let (name, limits) = (name.to_owned(), PluginLimits::default());
+    let config = PluginConfig { name, component, config, limits, accept: Vec::new(), shadow: None };
     let build = Build::read(&config.component, &config.config)?;
-    println!("component     {} KiB", build.bytes().len() >> 10);
+    println!("{what}: {}, {} KiB", config.name, build.bytes().len() >> 10);
     let before = resident();
     let host = PluginHost::new()?;
-    println!("engine        {} KiB resident", resident().saturating_sub(before));
+    let engine = resident().saturating_sub(before);
     let start = Instant::now();
     let generation = host.load_build(&config, &build)?;
-    println!(
-        "load          {:?}, {} KiB resident in all",
-        start.elapsed(),
-        resident().saturating_sub(before)
-    );
-    println!("fresh lane    {:?}", median(|| instances(&generation))?);
+    let loaded = resident().saturating_sub(before);
+    println!("  load          {:?}; {engine} KiB resident for the engine, {loaded} in all", start.elapsed());
+    println!("  fresh lane    {:?}", median(|| instances(&generation))?);
     let mut plugin = generation.instantiate()?;
     for size in [1, 10, 100, BATCH, 2_000] {
         let events = batch(size)?;
         let each = median(|| per_event(&mut *plugin, &events))?;
-        println!("batch of {size:<5}{:.2} µs an event", each.as_secs_f64() * 1e6);
+        println!("  batch of {size:<5}{:.2} µs an event", each.as_secs_f64() * 1e6);
     }
     Ok(())
 }

@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// Measure latency instead, into Kafka.
     #[arg(long)]
     pub(crate) latency: bool,
+    /// Measure starts of the relay and swaps of its plugin instead, with SQLite and HTTP.
+    #[arg(long, conflicts_with = "latency")]
+    pub(crate) reload: bool,
     /// Commits a second, one event each, for --latency.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) rate: u64,

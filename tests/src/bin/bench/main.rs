@@ -1,4 +1,4 @@
-//! Drains a backlog through the relay and through bare clients, and measures latency: see `relay/docs/benchmark.md`.
+//! Drains a backlog through the relay and through bare clients, measures latency, starts and swaps: see `relay/docs/benchmark.md`.
 //!
 //! `cargo run --release -p relay-tests --bin bench -- --events 1000000 --sink kafka`
 
@@ -6,6 +6,7 @@ mod arguments;
 mod bare;
 mod drain;
 mod latency;
+mod reload;
 mod report;
 mod site;
 
@@ -37,6 +38,12 @@ fn main() -> ExitCode {
 
 async fn measure(arguments: &Arguments) -> Outcome<Report> {
     let mut report = Report::default();
+    if arguments.reload {
+        for round in 1..=arguments.rounds {
+            report.moments.extend(reload::moments(round).await?);
+        }
+        return Ok(report);
+    }
     let site = Site::open(arguments).await?;
     if arguments.latency {
         for round in 1..=arguments.rounds {

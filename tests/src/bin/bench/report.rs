@@ -9,6 +9,7 @@ use serde::Serialize;
 pub(crate) struct Report {
     pub(crate) stages: Vec<Stage>,
     pub(crate) latency: Vec<Latency>,
+    pub(crate) moments: Vec<Moment>,
 }
 
 /// One drain, of the relay or of a bare client.
@@ -35,6 +36,17 @@ pub(crate) struct Latency {
     pub(crate) max_ms: f64,
     /// Of the relay, where there is one.
     pub(crate) processor_cores: Option<f64>,
+}
+
+/// A start of the relay, or a swap of its plugin.
+#[derive(Debug, Serialize)]
+pub(crate) struct Moment {
+    pub(crate) name: &'static str,
+    pub(crate) round: u32,
+    /// What the relay itself took for a swap, from the moment the file was stable.
+    pub(crate) step_ms: Option<f64>,
+    /// From the start, or from the new file's appearance, to the delivery of an event.
+    pub(crate) whole_ms: f64,
 }
 
 impl Report {
@@ -69,6 +81,13 @@ impl fmt::Display for Report {
             let Latency { name, round, p50_ms, p99_ms, max_ms, .. } = latency;
             let cores = latency.processor_cores.map_or_else(|| "-".to_owned(), |it| format!("{it:.2}"));
             writeln!(f, "{name:<34} {round:>5} {p50_ms:>8.2} {p99_ms:>8.2} {max_ms:>8.1} {cores:>8}")?;
+        }
+        if !self.moments.is_empty() {
+            writeln!(f, "{:<34} {:>5} {:>12} {:>12}", "ms", "round", "stable-swap", "to delivery")?;
+        }
+        for Moment { name, round, step_ms, whole_ms } in &self.moments {
+            let step = step_ms.map_or_else(|| "-".to_owned(), |it| format!("{it:.1}"));
+            writeln!(f, "{name:<34} {round:>5} {step:>12} {whole_ms:>12.1}")?;
         }
         Ok(())
     }
