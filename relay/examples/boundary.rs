@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         limits: PluginLimits::default(),
         accept: Vec::new(),
         shadow: None,
+        lookups: Vec::new(),
     };
     let build = Build::read(&config.component, &config.config)?;
     println!("component     {} KiB", build.bytes().len() >> 10);

@@ -17,6 +17,8 @@ struct File {
     #[serde(default)]
     config: toml::Table,
     #[serde(default)]
+    lookup: BTreeMap<String, toml::Table>,
+    #[serde(default)]
     case: Vec<RawCase>,
 }
 
@@ -101,6 +103,12 @@ pub(crate) fn suite(file: &str, text: &str) -> Result<Suite, String> {
         );
     }
     let config = serde_json::to_value(&read.config).map_err(|error| format!("config: {error}"))?;
+    let mut lookups = BTreeMap::new();
+    for (name, rows) in &read.lookup {
+        let json = |(key, value): (&String, &Value)| serde_json::to_value(value).map(|it| (key.clone(), it));
+        let rows = rows.iter().map(json).collect::<Result<_, _>>();
+        lookups.insert(name.clone(), rows.map_err(|error| format!("lookup.{name}: {error}"))?);
+    }
     let mut cases: Vec<Case> = Vec::new();
     for (index, raw) in read.case.into_iter().enumerate() {
         let name = raw.name.clone();
@@ -109,7 +117,7 @@ pub(crate) fn suite(file: &str, text: &str) -> Result<Suite, String> {
         }
         cases.push(case(index, raw).map_err(|what| format!("case {name:?}: {what}"))?);
     }
-    Ok(Suite { file: file.to_owned(), pipeline: read.pipeline, config, cases })
+    Ok(Suite { file: file.to_owned(), pipeline: read.pipeline, config, lookups, cases })
 }
 
 fn case(index: usize, mut raw: RawCase) -> Result<Case, String> {

@@ -128,3 +128,13 @@ fn mistakes_are_named_with_their_case() {
     assert!(piped.unwrap().of_plugin().unwrap_err().to_string().contains("`relay test`"));
     assert!(wrong("[[case]]\nname = \"x\"").contains("missing field `event`"));
 }
+
+#[test]
+fn a_file_may_bring_rows_of_lookup_tables() {
+    let suite =
+        Suite::parse("a.toml", "[lookup.customers]\n\"c-1\" = { tier = \"gold\", n = 1 }\nx = 7\n").unwrap();
+    let rows = &suite.lookups["customers"];
+    assert_eq!(rows["c-1"], serde_json::json!({ "tier": "gold", "n": 1 }));
+    assert_eq!(rows["x"], serde_json::json!(7));
+    assert!(Suite::parse("a.toml", "lookup = { customers = 1 }").is_err());
+}

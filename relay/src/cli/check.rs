@@ -58,7 +58,10 @@ fn permissions(it: &GrantedPlugin) -> String {
     let grants: Vec<String> =
         it.grant.iter().map(|(sink, patterns)| format!("{} in {sink}", patterns.join(", "))).collect();
     let address = if grants.is_empty() { "nothing".to_owned() } else { grants.join("; ") };
-    format!("{may_use}; may address {address}")
+    let tables: Vec<&str> = it.plugin.lookups.iter().map(|it| it.name.as_str()).collect();
+    let may_read =
+        if tables.is_empty() { String::new() } else { format!("may read {}; ", tables.join(", ")) };
+    format!("{may_use}; {may_read}may address {address}")
 }
 
 fn describe(name: &str, kind: Option<&str>) -> String {

@@ -10,6 +10,7 @@ use super::plugin::ReadPlugin;
 use super::section::Section;
 use super::source::Named;
 use super::values::did_you_mean;
+use crate::plugin::lookup::LookupConfig;
 
 pub(super) fn check(
     root: &Section<'_>,
@@ -171,7 +172,28 @@ fn warn_of_unused(
     }
 }
 
-fn configured_words(word: &str, configured: &[&str]) -> String {
+/// A table that no plugin may read is never read.
+pub(super) fn warn_of_unused_lookups(
+    root: &Section<'_>,
+    lookups: &Named<LookupConfig>,
+    plugins: &BTreeMap<String, ReadPlugin>,
+) {
+    let granted =
+        |name: &str| plugins.values().any(|it| it.granted.plugin.lookups.iter().any(|it| it.name == name));
+    // One whose own settings are wrong is granted to nobody, and told of already.
+    let whole = lookups.spots.iter().filter(|(name, _)| lookups.adapters.contains_key(*name));
+    for (name, spot) in whole.filter(|(name, _)| !granted(name)) {
+        let message = format!("no plugin may read the lookup table {name:?}");
+        root.document.warning(
+            codes::UNUSED_LOOKUP,
+            spot,
+            message,
+            "grant it with lookups = [\"…\"], or remove it",
+        );
+    }
+}
+
+pub(super) fn configured_words(word: &str, configured: &[&str]) -> String {
     match configured {
         [] => "none is configured".to_owned(),
         _ => format!("configured: {}{}", configured.join(", "), did_you_mean(word, configured)),

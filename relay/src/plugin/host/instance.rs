@@ -69,16 +69,15 @@ impl Instance {
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.tick()));
         let limits = &loaded.limits;
-        let guest = timed(&mut store, &loaded.engine, limits.batch_time, 0, |store| {
-            loaded.linked.instantiate(store)
-        })?;
+        let guest =
+            timed(&mut store, &loaded.engine, limits.batch_time, |store| loaded.linked.instantiate(store))?;
         Ok(Self { store, guest, events: 0 })
     }
 
     /// What the plugin says about itself.
     pub(super) fn describe(&mut self, loaded: &Loaded) -> Result<Description, Fault> {
         let guest = &self.guest;
-        timed(&mut self.store, &loaded.engine, loaded.limits.batch_time, 0, |store| guest.describe(store))
+        timed(&mut self.store, &loaded.engine, loaded.limits.batch_time, |store| guest.describe(store))
     }
 
     /// Hands the configuration over; afterwards the instance is ready for batches.
@@ -86,7 +85,7 @@ impl Instance {
         let guest = &self.guest;
         let time = loaded.limits.batch_time;
         let problems =
-            timed(&mut self.store, &loaded.engine, time, 0, |store| guest.configure(store, &loaded.config))
+            timed(&mut self.store, &loaded.engine, time, |store| guest.configure(store, &loaded.config))
                 .map_err(StartError::Configure)?;
         if problems.is_empty() { Ok(self) } else { Err(StartError::Refused(problems)) }
     }
@@ -101,11 +100,13 @@ impl Instance {
         let events = part.range.len();
         self.events += events;
         self.store.set_hostcall_fuel(largest_answer(&loaded.limits, events));
+        let state = self.store.data_mut();
+        state.now = part.now;
+        state.lookup.begin(part.tables, loaded.limits.lookup, events);
         let guest = &self.guest;
         let time = time_of(&loaded.limits, events);
-        let verdicts = timed(&mut self.store, &loaded.engine, time, part.now, |store| {
-            guest.transform(store, part, scratch)
-        })?;
+        let verdicts =
+            timed(&mut self.store, &loaded.engine, time, |store| guest.transform(store, part, scratch))?;
         if verdicts.len() != events {
             let detail = format!("answered {events} events with {} verdicts", verdicts.len());
             return Err(Fault { code: fault::LENGTH, detail });
@@ -138,10 +139,9 @@ fn timed<T>(
     store: &mut Store<GuestState>,
     engine: &PluginEngine,
     time: Duration,
-    now: u64,
     call: impl FnOnce(&mut Store<GuestState>) -> wasmtime::Result<T>,
 ) -> Result<T, Fault> {
-    store.data_mut().start(time, now);
+    store.data_mut().start(time);
     // The first tick sets the start of the count, whenever it comes.
     store.set_epoch_deadline(1);
     let running = engine.running();

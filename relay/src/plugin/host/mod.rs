@@ -21,6 +21,7 @@ mod guest;
 mod instance;
 mod load;
 mod log;
+mod lookup;
 mod memory;
 mod native;
 mod output;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
 
-use crate::plugin::{Answer, Fault, Plugin, Tally};
+use crate::plugin::{Answer, Fault, Plugin, Tables, Tally};
 
 use super::circuit::{Ask, CAREFULLY, Circuit};
 use super::fault;
@@ -25,13 +25,15 @@ pub(super) struct LanePlugin {
     scratch: Scratch,
     /// What the guest's clock shows instead of the real time.
     frozen: Option<u64>,
+    /// What the guest reads instead of the tables that are granted to it.
+    tables: Option<Tables>,
     circuit: Circuit,
 }
 
 impl LanePlugin {
     pub(super) fn new(loaded: Arc<Loaded>, instance: Instance) -> Self {
         let (scratch, circuit) = (Scratch::default(), Circuit::default());
-        Self { loaded, instance: Some(instance), scratch, frozen: None, circuit }
+        Self { loaded, instance: Some(instance), scratch, frozen: None, tables: None, circuit }
     }
 
     /// Calls the guest for `part`; after a fault its instance is gone, and nothing of the call is used.
@@ -189,6 +191,14 @@ impl Plugin for LanePlugin {
         self.frozen = Some(now);
     }
 
+    fn freeze_tables(&mut self, tables: Tables) {
+        self.tables = Some(tables);
+    }
+
+    fn tables(&self) -> Tables {
+        self.loaded.tables()
+    }
+
     fn memory(&self) -> Option<usize> {
         self.instance.as_ref().map(Instance::memory)
     }
@@ -201,7 +211,8 @@ impl Plugin for LanePlugin {
 impl LanePlugin {
     fn answer(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
         let now = self.frozen.unwrap_or_else(crate::plugin::port::now);
-        let part = Part { source, events, range: 0..events.len(), now };
+        let tables = self.tables.clone().unwrap_or_else(|| self.loaded.tables());
+        let part = Part { source, events, range: 0..events.len(), now, tables: &tables };
         match (self.circuit.ask(Instant::now()), events.len()) {
             (Ask::Not, _) => self.leave_alone(&part, answers),
             (Ask::Carefully, _) => self.run_carefully(&part, answers),

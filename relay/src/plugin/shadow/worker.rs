@@ -45,6 +45,7 @@ impl Worker {
             }
             answers.clear();
             other.freeze_clock(sample.now);
+            other.freeze_tables(sample.tables.clone());
             // What it logs, and what is logged of its faults, reads as if the live build did it.
             dispatcher::with_default(&Dispatch::none(), || {
                 other.run(&sample.source, &sample.events, &mut answers);

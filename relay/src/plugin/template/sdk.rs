@@ -30,6 +30,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("src/json/pointer.rs", include_str!("../../../../plugin-sdk/src/json/pointer.rs")),
     ("src/lib.rs", include_str!("../../../../plugin-sdk/src/lib.rs")),
     ("src/log.rs", include_str!("../../../../plugin-sdk/src/log.rs")),
+    ("src/lookup.rs", include_str!("../../../../plugin-sdk/src/lookup.rs")),
     ("src/message.rs", include_str!("../../../../plugin-sdk/src/message.rs")),
     ("src/plugin.rs", include_str!("../../../../plugin-sdk/src/plugin.rs")),
     ("src/target.rs", include_str!("../../../../plugin-sdk/src/target.rs")),

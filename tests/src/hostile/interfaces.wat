@@ -1,0 +1,69 @@
+;; A guest that uses what the relay offers: it publishes each event with its row of the lookup table "customers" as
+;; body, unchanged where there is none.
+(module
+  (import "relay:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
+  (memory (export "memory") 4)
+  (global $top (mut i32) (i32.const 131072))
+
+  (data (i32.const 100) "interfaces")
+  (data (i32.const 120) "0.1.0")
+  (data (i32.const 130) "customers")
+  ;; The description: name, version, summary, and a schema, so that any configuration is taken.
+  (data (i32.const 200) "\64\00\00\00\0a\00\00\00\78\00\00\00\05\00\00\00\64\00\00\00\0a\00\00\00\01\00\00\00\64\00\00\00\04\00\00\00")
+
+  (func $allocate (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
+    (local $start i32)
+    (local.set $start (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))
+    (global.set $top (i32.add (local.get $start) (local.get $size)))
+    (block $enough
+      (loop $grow
+        (br_if $enough (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
+        (br_if $grow (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))
+        unreachable))
+    (local.get $start))
+
+  (func $zeroed (param $size i32) (result i32)
+    (local $start i32)
+    (local.set $start (call $allocate (i32.const 0) (i32.const 0) (i32.const 8) (local.get $size)))
+    (memory.fill (local.get $start) (i32.const 0) (local.get $size))
+    (local.get $start))
+
+  (func $list (param $place i32) (param $start i32) (param $length i32)
+    (i32.store (local.get $place) (local.get $start))
+    (i32.store offset=4 (local.get $place) (local.get $length)))
+
+  (func (export "relay:plugin/transform@0.1.0#describe") (result i32) (i32.const 200))
+
+  (func (export "relay:plugin/transform@0.1.0#configure") (param i32 i32) (result i32) (i32.const 400))
+
+  (func $answer (param $event i32) (param $verdict i32)
+    (local $message i32) (local $row i32)
+    (local.set $message (call $zeroed (i32.const 112)))
+    (call $list (i32.add (local.get $verdict) (i32.const 8)) (local.get $message) (i32.const 1))
+    ;; Ok or not at 0, some or none at 8, the bytes at 12.
+    (local.set $row (call $zeroed (i32.const 24)))
+    (call $get (i32.const 130) (i32.const 9)
+      (i32.load offset=32 (local.get $event)) (i32.load offset=36 (local.get $event)) (local.get $row))
+    (if (i32.load8_u (local.get $row)) (then unreachable))
+    (if (i32.load8_u offset=8 (local.get $row))
+      (then
+        (i32.store8 offset=84 (local.get $message) (i32.const 2))
+        (call $list (i32.add (local.get $message) (i32.const 88))
+          (i32.load offset=12 (local.get $row)) (i32.load offset=16 (local.get $row))))))
+
+  (func (export "relay:plugin/transform@0.1.0#transform") (param $events i32) (param $length i32) (result i32)
+    (local $verdicts i32) (local $answer i32) (local $index i32)
+    (local.set $verdicts (call $zeroed (i32.mul (local.get $length) (i32.const 32))))
+    (loop $next
+      (call $answer
+        (i32.add (local.get $events) (i32.mul (local.get $index) (i32.const 104)))
+        (i32.add (local.get $verdicts) (i32.mul (local.get $index) (i32.const 32))))
+      (local.set $index (i32.add (local.get $index) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $index) (local.get $length))))
+    (local.set $answer (call $zeroed (i32.const 8)))
+    (call $list (local.get $answer) (local.get $verdicts) (local.get $length))
+    (local.get $answer))
+
+  (func (export "cabi_post_relay:plugin/transform@0.1.0#transform") (param i32)
+    (global.set $top (i32.const 131072)))
+)
