@@ -32,6 +32,8 @@ pub struct Harness<P> {
     plugin: P,
     #[cfg(not(target_arch = "wasm32"))]
     tables: crate::lookup::native::Tables,
+    #[cfg(not(target_arch = "wasm32"))]
+    counted: std::collections::BTreeMap<String, u64>,
 }
 
 impl<P: Plugin> Harness<P> {
@@ -50,6 +52,8 @@ impl<P: Plugin> Harness<P> {
             plugin,
             #[cfg(not(target_arch = "wasm32"))]
             tables: crate::lookup::native::Tables::new(),
+            #[cfg(not(target_arch = "wasm32"))]
+            counted: std::collections::BTreeMap::new(),
         })
     }
 
@@ -88,12 +92,27 @@ impl<P: Plugin> Harness<P> {
         self
     }
 
+    /// What the counter `name` counted so far, over all of its labels.
+    #[must_use]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn counted(&self, name: &str) -> u64 {
+        self.counted.get(name).copied().unwrap_or_default()
+    }
+
     /// What `ask` returns while the plugin's tables are there.
     fn asked<T>(&mut self, ask: impl FnOnce(&mut P) -> T) -> T {
         #[cfg(not(target_arch = "wasm32"))]
-        return crate::lookup::native::reading(&self.tables, || ask(&mut self.plugin));
+        {
+            let (plugin, tables) = (&mut self.plugin, &self.tables);
+            let work = || crate::lookup::native::reading(tables, || ask(plugin));
+            let (done, counted) = crate::metrics::native::counting(work);
+            for (name, delta) in counted {
+                *self.counted.entry(name).or_default() += delta;
+            }
+            done
+        }
         #[cfg(target_arch = "wasm32")]
-        return ask(&mut self.plugin);
+        ask(&mut self.plugin)
     }
 
     /// Asks it about one event.

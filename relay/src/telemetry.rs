@@ -43,3 +43,5 @@ pub const LOOKUP_BYTES: &str = "relay_lookup_bytes";
 pub const LOOKUP_AGE: &str = "relay_lookup_age_seconds";
 /// Counter: readings of a lookup table that failed, so that it stayed as it was. Labels: lookup.
 pub const LOOKUP_FAILURES: &str = "relay_lookup_refresh_failures_total";
+/// Counter: updates of a plugin's own metrics that were left out, being over a limit or of a wrong name. Labels: plugin.
+pub const PLUGIN_METRICS_REFUSED: &str = "relay_plugin_metrics_refused_total";

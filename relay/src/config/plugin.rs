@@ -114,6 +114,7 @@ fn read_limits(section: &Section<'_>) -> PluginLimits {
         messages: limits.count("messages", standard.messages, 1..=65_536),
         output: limits.size("output", standard.output, 1 << 10..=1 << 30),
         lookup: limits.size("lookup", standard.lookup, 1 << 10..=1 << 30),
+        series: limits.count("series", standard.series, 0..=10_000),
         headers: limits.count("headers", standard.headers, 0..=65_536),
         log_lines: limits.count("log_lines", standard.log_lines, 0..=1_000_000),
         log_line: limits.size("log_line", standard.log_line, 16..=1 << 20),

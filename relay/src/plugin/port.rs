@@ -23,6 +23,9 @@ pub trait Plugin: Send {
     /// come out the same every day.
     fn freeze_clock(&mut self, _now: u64) {}
 
+    /// Shows nobody what the guest counts from now on: for cases, and for a second build on events that count already.
+    fn mute(&mut self) {}
+
     /// Has the guest read these lookup tables instead of those that are granted to it: for cases, which bring their own,
     /// and for a second build that has to see what the first one saw.
     fn freeze_tables(&mut self, _tables: Tables) {}

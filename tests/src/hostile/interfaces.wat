@@ -1,13 +1,22 @@
 ;; A guest that uses what the relay offers: it publishes each event with its row of the lookup table "customers" as
-;; body, unchanged where there is none.
+;; body, unchanged where there is none, and counts it; an event whose type begins with `h` then traps.
 (module
   (import "relay:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
+  (import "relay:plugin/metrics@0.1.0" "add-counter" (func $count (param i32 i32 i64 i32 i32)))
+  (import "relay:plugin/metrics@0.1.0" "set-gauge" (func $set (param i32 i32 f64 i32 i32)))
+  (import "relay:plugin/metrics@0.1.0" "record-histogram" (func $record (param i32 i32 f64 i32 i32)))
   (memory (export "memory") 4)
   (global $top (mut i32) (i32.const 131072))
 
   (data (i32.const 100) "interfaces")
   (data (i32.const 120) "0.1.0")
   (data (i32.const 130) "customers")
+  (data (i32.const 140) "events_total")
+  (data (i32.const 160) "kind")
+  (data (i32.const 165) "order")
+  (data (i32.const 170) "not-a-name")
+  ;; One label: "kind" is "order".
+  (data (i32.const 184) "\a0\00\00\00\04\00\00\00\a5\00\00\00\05\00\00\00")
   ;; The description: name, version, summary, and a schema, so that any configuration is taken.
   (data (i32.const 200) "\64\00\00\00\0a\00\00\00\78\00\00\00\05\00\00\00\64\00\00\00\0a\00\00\00\01\00\00\00\64\00\00\00\04\00\00\00")
 
@@ -38,6 +47,11 @@
 
   (func $answer (param $event i32) (param $verdict i32)
     (local $message i32) (local $row i32)
+    (call $count (i32.const 140) (i32.const 12) (i64.const 1) (i32.const 184) (i32.const 1))
+    (call $count (i32.const 170) (i32.const 10) (i64.const 1) (i32.const 0) (i32.const 0))
+    (call $set (i32.const 165) (i32.const 5) (f64.const 1.5) (i32.const 0) (i32.const 0))
+    (call $record (i32.const 160) (i32.const 4) (f64.const 2.5) (i32.const 0) (i32.const 0))
+    (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x68)) (then unreachable))
     (local.set $message (call $zeroed (i32.const 112)))
     (call $list (i32.add (local.get $verdict) (i32.const 8)) (local.get $message) (i32.const 1))
     ;; Ok or not at 0, some or none at 8, the bytes at 12.

@@ -51,13 +51,18 @@ impl Stand {
 
     /// Commits one event of `key`.
     async fn write(&self, key: &str) {
+        self.write_as(key, "placed").await;
+    }
+
+    /// Commits one event of `key` and of this type.
+    async fn write_as(&self, key: &str, kind: &str) {
         let file = self.folder.path().join("shop.db");
         let mut connection =
             sqlx::sqlite::SqliteConnectOptions::new().filename(file).connect().await.unwrap();
         let insert = "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) \
-                      SELECT 'id-' || n, 'order', ?, 'placed', '{}' FROM \
+                      SELECT 'id-' || n, 'order', ?, ?, '{}' FROM \
                       (SELECT coalesce(max(seq), 0) + 1 AS n FROM outbox)";
-        sqlx::query(insert).bind(key).execute(&mut connection).await.unwrap();
+        sqlx::query(insert).bind(key).bind(kind).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
 
@@ -138,4 +143,29 @@ async fn a_relay_does_not_start_without_the_tables_that_its_plugins_read() {
     let log = relay.log();
     assert!(log.contains("P140") && log.contains("\"customers\"") && log.contains("missing.csv"), "{log}");
     assert_eq!(stand.receiver.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_of_plugins_are_shown_and_those_of_a_run_that_failed_are_not() {
+    let stand = Stand::open().await;
+    let file = stand.folder.path().join("customers.json");
+    fs::write(&file, "{}").unwrap();
+    let table = format!("[lookup.customers]\nfile = \"{}\"", file.display());
+    let relay = Relay::start(&stand.settings(&table, "lookups = [\"customers\"]")).await.unwrap();
+    stand.write("c-1").await;
+    stand.body(1, &relay).await;
+    stand.write_as("c-2", "hostile").await;
+    metrics::wait_for(&stand.admin, "relay_failures_total", 1, 2, &relay, LIMIT).await;
+    stand.write("c-3").await;
+    stand.body(2, &relay).await;
+    let all = metrics::all(&stand.admin).await;
+    for line in [
+        "plugin_events_total{plugin=\"interfaces\",kind=\"order\"} 2",
+        "plugin_order{plugin=\"interfaces\"} 1.5",
+        "plugin_kind_count{plugin=\"interfaces\"} 2",
+    ] {
+        assert!(all.lines().any(|it| it == line), "{line} is not in\n{all}");
+    }
+    assert!(all.contains("relay_plugin_metrics_refused_total{plugin=\"interfaces\"} 2"), "{all}");
+    assert!(relay.log().contains("P142") && relay.log().contains("not-a-name"), "{}", relay.log());
 }

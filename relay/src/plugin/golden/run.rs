@@ -161,6 +161,7 @@ fn run_alone(
 ) -> Result<(Answer, Duration), PluginError> {
     let mut plugin = generation.instantiate()?;
     plugin.freeze_tables(tables.clone());
+    plugin.mute();
     plugin.freeze_clock(case.now);
     let mut batch = EventBatch::default();
     let mut answers = Vec::new();
@@ -180,6 +181,7 @@ fn run_all(
 ) -> Result<Vec<Outcome>, PluginError> {
     let mut plugin = generation.instantiate()?;
     plugin.freeze_tables(tables.clone());
+    plugin.mute();
     let mut outcomes = Vec::new();
     for case in &suite.cases {
         budget.check(&generation.identity().name)?;

@@ -41,6 +41,8 @@ pub struct PluginLimits {
     pub headers: usize,
     /// Bytes that lookup tables may hand over for one event.
     pub lookup: usize,
+    /// Series of its own metrics, over all instances.
+    pub series: usize,
     /// Log lines per second, over all instances.
     pub log_lines: usize,
     /// Bytes of one log line.
@@ -59,6 +61,7 @@ impl Default for PluginLimits {
             output: 4 << 20,
             headers: 64,
             lookup: 1 << 20,
+            series: 100,
             log_lines: 100,
             log_line: 4 << 10,
             instance_per_batch: false,

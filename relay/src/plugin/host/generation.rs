@@ -12,6 +12,7 @@ use super::fault;
 use super::guest::{Linked, Problem};
 use super::instance::{Instance, StartError};
 use super::log::{GuestLog, printable};
+use super::metrics::GuestMetrics;
 use super::runner::LanePlugin;
 
 /// Problems of a configuration that one error lists.
@@ -30,6 +31,8 @@ pub(super) struct Loaded {
     pub(super) limits: PluginLimits,
     /// The tables that it may read.
     pub(super) lookups: Vec<Arc<Lookup>>,
+    /// Shared by all builds of the plugin.
+    pub(super) metrics: Arc<GuestMetrics>,
     /// Shared by all instances.
     pub(super) log: Arc<GuestLog>,
     /// What became of the events of all instances.

@@ -13,6 +13,7 @@ use super::engine::PluginEngine;
 use super::fault;
 use super::generation::Loaded;
 use super::guest::{Description, Guest, Part, Problem, Scratch};
+use super::metrics::GuestMetrics;
 use super::state::GuestState;
 
 /// Events after which an instance gives way to a fresh one. A plugin that keeps 100 bytes of every event then
@@ -102,6 +103,7 @@ impl Instance {
         self.store.set_hostcall_fuel(largest_answer(&loaded.limits, events));
         let state = self.store.data_mut();
         state.now = part.now;
+        state.metrics.begin();
         state.lookup.begin(part.tables, loaded.limits.lookup, events);
         let guest = &self.guest;
         let time = time_of(&loaded.limits, events);
@@ -112,6 +114,11 @@ impl Instance {
             return Err(Fault { code: fault::LENGTH, detail });
         }
         Ok(verdicts)
+    }
+
+    /// What the last call counted takes effect.
+    pub(super) fn publish_metrics(&mut self, metrics: &GuestMetrics) {
+        self.store.data_mut().metrics.publish(metrics);
     }
 
     /// Bytes of its memories and tables.

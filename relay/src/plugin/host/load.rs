@@ -18,6 +18,7 @@ use super::generation::{Loaded, LoadedGeneration, listed};
 use super::guest::{Description, Linked};
 use super::instance::{Instance, StartError};
 use super::log::{GuestLog, printable};
+use super::metrics::MetricsRegistry;
 
 /// Bytes of a plugin's name or version that screens and dead letters keep.
 const LONGEST_VERSION: usize = 64;
@@ -31,6 +32,7 @@ pub struct PluginHost {
     engine: Arc<PluginEngine>,
     components: Components,
     lookups: Arc<Lookups>,
+    metrics: MetricsRegistry,
 }
 
 /// The plugin engine can't start on this machine.
@@ -76,7 +78,12 @@ impl PluginHost {
     /// [`HostError`] (`P110`) when the machine allows no executable memory or no thread.
     pub fn with(config: &HostConfig) -> Result<Self, HostError> {
         let engine = PluginEngine::start().map_err(|error| HostError(fault::cause(&error)))?;
-        Ok(Self { engine: Arc::new(engine), components: Components::new(config), lookups: Arc::default() })
+        Ok(Self {
+            engine: Arc::new(engine),
+            components: Components::new(config),
+            lookups: Arc::default(),
+            metrics: MetricsRegistry::default(),
+        })
     }
 
     /// The lookup tables of its plugins: somebody has to read them again.
@@ -169,6 +176,7 @@ impl PluginHost {
             identity: Arc::new(identity),
             limits: config.limits.clone(),
             lookups,
+            metrics: self.metrics.of(&config.name, config.limits.series),
             record: Arc::default(),
             has_told_of_memory: AtomicBool::new(false),
             config: config.config.to_string(),

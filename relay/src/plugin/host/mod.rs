@@ -23,6 +23,7 @@ mod load;
 mod log;
 mod lookup;
 mod memory;
+mod metrics;
 mod native;
 mod output;
 mod runner;

@@ -27,13 +27,23 @@ pub(super) struct LanePlugin {
     frozen: Option<u64>,
     /// What the guest reads instead of the tables that are granted to it.
     tables: Option<Tables>,
+    /// Whether nobody is to see what the guest counts.
+    is_muted: bool,
     circuit: Circuit,
 }
 
 impl LanePlugin {
     pub(super) fn new(loaded: Arc<Loaded>, instance: Instance) -> Self {
         let (scratch, circuit) = (Scratch::default(), Circuit::default());
-        Self { loaded, instance: Some(instance), scratch, frozen: None, tables: None, circuit }
+        Self {
+            loaded,
+            instance: Some(instance),
+            scratch,
+            frozen: None,
+            tables: None,
+            is_muted: false,
+            circuit,
+        }
     }
 
     /// Calls the guest for `part`; after a fault its instance is gone, and nothing of the call is used.
@@ -44,6 +54,9 @@ impl LanePlugin {
         };
         let verdicts = instance.transform(&self.loaded, part, &mut self.scratch)?;
         answers.extend(verdicts.map(|verdict| output::check(verdict, &self.loaded.limits)));
+        if !self.is_muted {
+            instance.publish_metrics(&self.loaded.metrics);
+        }
         match instance.wear() {
             None if !self.loaded.limits.instance_per_batch => self.instance = Some(instance),
             None => {}
@@ -191,6 +204,10 @@ impl Plugin for LanePlugin {
         self.frozen = Some(now);
     }
 
+    fn mute(&mut self) {
+        self.is_muted = true;
+    }
+
     fn freeze_tables(&mut self, tables: Tables) {
         self.tables = Some(tables);
     }
@@ -292,6 +309,20 @@ mod tests {
         };
         assert_eq!(seen(false), ["1", "2", "3", "1", "fault", "1"]);
         assert_eq!(seen(true), ["1", "2", "1", "1", "fault", "1"]);
+    }
+
+    #[test]
+    fn a_call_that_faulted_counts_nothing_and_the_run_in_its_place_does() {
+        let mut plugin = plugin(PluginLimits::default());
+        let counted = |plugin: &LanePlugin| plugin.loaded.metrics.counted("test");
+        plugin.run("shop", &events(&["q", "q", "a"]), &mut Vec::new());
+        assert_eq!(counted(&plugin), 2);
+        // Both ran in the batch that trapped; then each alone.
+        plugin.run("shop", &events(&["q", "v", "q"]), &mut Vec::new());
+        assert_eq!(counted(&plugin), 4);
+        plugin.mute();
+        plugin.run("shop", &events(&["q"]), &mut Vec::new());
+        assert_eq!(counted(&plugin), 4);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::deadline::Deadline;
 use super::log::GuestLog;
 use super::lookup::LookupReads;
 use super::memory::MemoryBudget;
+use super::metrics::CallMetrics;
 
 /// The host's side of one instance: its limits, and what it may see and say.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub(super) struct GuestState {
     pub(super) now: u64,
     pub(super) log: Arc<GuestLog>,
     pub(super) lookup: LookupReads,
+    pub(super) metrics: CallMetrics,
+    /// Series that it may have.
+    pub(super) most_series: usize,
 }
 
 impl GuestState {
@@ -28,6 +32,8 @@ impl GuestState {
             now: 0,
             log,
             lookup: LookupReads::default(),
+            metrics: CallMetrics::default(),
+            most_series: limits.series,
         }
     }
 

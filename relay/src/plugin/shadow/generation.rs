@@ -80,6 +80,10 @@ impl Plugin for ShadowedPlugin {
         self.plugin.freeze_clock(now);
     }
 
+    fn mute(&mut self) {
+        self.plugin.mute();
+    }
+
     fn freeze_tables(&mut self, tables: Tables) {
         self.plugin.freeze_tables(tables);
     }

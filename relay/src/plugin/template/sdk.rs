@@ -32,6 +32,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("src/log.rs", include_str!("../../../../plugin-sdk/src/log.rs")),
     ("src/lookup.rs", include_str!("../../../../plugin-sdk/src/lookup.rs")),
     ("src/message.rs", include_str!("../../../../plugin-sdk/src/message.rs")),
+    ("src/metrics.rs", include_str!("../../../../plugin-sdk/src/metrics.rs")),
     ("src/plugin.rs", include_str!("../../../../plugin-sdk/src/plugin.rs")),
     ("src/target.rs", include_str!("../../../../plugin-sdk/src/target.rs")),
     ("src/testing.rs", include_str!("../../../../plugin-sdk/src/testing.rs")),

@@ -13,11 +13,14 @@
 ;;   k  discards, with the value of its id in the lookup table "test", "none", or why there is none
 ;;   j  asks for that value 1000 times
 ;;   z  asks for 8000 values at once
+;;   q  counts one more of "test"
+;;   v  counts one more of "test" and traps
 ;; and discards every other event for the reason "test".
 ;;
 ;; A configuration of "trap" traps, one of "loop" loops, one of "problem" is refused at /a.
 (module
   (import "relay:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
+  (import "relay:plugin/metrics@0.1.0" "add-counter" (func $count (param i32 i32 i64 i32 i32)))
   (import "relay:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
   (import "relay:plugin/kv@0.1.0" "get-many" (func $get_many (param i32 i32 i32 i32 i32)))
   (import "relay:plugin/clock@0.1.0" "now" (func $now (result i64)))
@@ -177,6 +180,8 @@
   (func $ask_for_many
     (call $get_many (i32.const 100) (i32.const 4) (i32.const 1024) (i32.const 8000) (call $zeroed (i32.const 24))))
 
+  (func $count_one (call $count (i32.const 100) (i32.const 4) (i64.const 1) (i32.const 0) (i32.const 0)))
+
   (func $obey (param $event i32) (param $verdict i32)
     (local $letter i32)
     (local.set $letter (i32.load8_u (i32.load (local.get $event))))
@@ -206,6 +211,8 @@
       (then (call $trap_as_asked)))
     (if (i32.eq (local.get $letter) (i32.const 0x6b)) (then (call $look_up (local.get $event) (local.get $verdict))))
     (if (i32.eq (local.get $letter) (i32.const 0x6a)) (then (call $ask_and_ask (local.get $event))))
+    (if (i32.eq (local.get $letter) (i32.const 0x71)) (then (call $count_one)))
+    (if (i32.eq (local.get $letter) (i32.const 0x76)) (then (call $count_one) (call $trap_as_asked)))
     (if (i32.eq (local.get $letter) (i32.const 0x7a)) (then (call $ask_for_many)))
     (if (i32.eq (local.get $letter) (i32.const 0x63)) (then (call $tell_time (local.get $verdict))))
     (if (i32.eq (local.get $letter) (i32.const 0x69)) (then (call $tell_seen (local.get $verdict)))))
