@@ -48,6 +48,8 @@ pub mod bindings;
 pub mod clock;
 pub mod json;
 pub mod log;
+pub mod lookup;
+pub mod metrics;
 pub mod testing;
 
 pub use config::Problem;
@@ -63,7 +65,7 @@ pub use serde_json;
 
 /// What a plugin needs in scope.
 pub mod prelude {
-    pub use crate::{Event, Fault, Message, Plugin, Problem, Verdict, discard, export, log};
+    pub use crate::{Event, Fault, Message, Plugin, Problem, Verdict, discard, export, log, lookup, metrics};
     // The derive of `JsonSchema` names the crate `schemars`; with it in scope a plugin need not depend on it.
     pub use schemars::{self, JsonSchema};
     pub use serde::{Deserialize, Serialize};

@@ -28,7 +28,13 @@ pub use golden::{Failures, golden_cases};
 
 /// A plugin, configured as the relay would configure it.
 #[derive(Debug)]
-pub struct Harness<P>(P);
+pub struct Harness<P> {
+    plugin: P,
+    #[cfg(not(target_arch = "wasm32"))]
+    tables: crate::lookup::native::Tables,
+    #[cfg(not(target_arch = "wasm32"))]
+    counted: std::collections::BTreeMap<String, u64>,
+}
 
 impl<P: Plugin> Harness<P> {
     /// Makes the plugin from its configuration, a JSON text.
@@ -41,7 +47,72 @@ impl<P: Plugin> Harness<P> {
         };
         let list = |problems: Vec<_>| problems.into_iter().map(problem).collect::<Vec<_>>();
         let config = config::read(config).map_err(list)?;
-        P::new(config).map(Self).map_err(|problem| list(problem.into_list()))
+        let plugin = P::new(config).map_err(|problem| list(problem.into_list()))?;
+        Ok(Self {
+            plugin,
+            #[cfg(not(target_arch = "wasm32"))]
+            tables: crate::lookup::native::Tables::new(),
+            #[cfg(not(target_arch = "wasm32"))]
+            counted: std::collections::BTreeMap::new(),
+        })
+    }
+
+    /// Lets it read the lookup table `name` with these rows, each a key and its value.
+    ///
+    /// ```
+    /// # use relay_plugin_sdk::prelude::*;
+    /// # use relay_plugin_sdk::{serde_json::json, testing::{EventBuilder, Harness}};
+    /// # struct Tier;
+    /// # #[derive(Deserialize, JsonSchema)]
+    /// # struct Config {}
+    /// # #[derive(Deserialize)]
+    /// # struct Customer { tier: String }
+    /// # impl Plugin for Tier {
+    /// #     type Config = Config;
+    /// #     fn new(_: Config) -> Result<Self, Problem> { Ok(Self) }
+    /// #     fn transform(&mut self, event: &Event) -> Result<Verdict, Fault> {
+    /// #         let customer: Option<Customer> = lookup::get("customers", event.aggregate_id())?;
+    /// #         Ok(discard(customer.map_or("nobody".to_owned(), |it| it.tier)))
+    /// #     }
+    /// # }
+    /// let mut plugin = Harness::<Tier>::new("{}").unwrap().table("customers", [("c-1", json!({ "tier": "gold" }))]);
+    /// let order = |customer| EventBuilder::new("customer", customer, "OrderPlaced").build();
+    /// assert_eq!(plugin.run(&order("c-1")), Ok(discard("gold")));
+    /// assert_eq!(plugin.run(&order("c-2")), Ok(discard("nobody")));
+    /// ```
+    #[must_use]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn table<'r>(
+        mut self,
+        name: &str,
+        rows: impl IntoIterator<Item = (&'r str, serde_json::Value)>,
+    ) -> Self {
+        let rows = rows.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        self.tables.insert(name.to_owned(), rows);
+        self
+    }
+
+    /// What the counter `name` counted so far, over all of its labels.
+    #[must_use]
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn counted(&self, name: &str) -> u64 {
+        self.counted.get(name).copied().unwrap_or_default()
+    }
+
+    /// What `ask` returns while the plugin's tables are there.
+    fn asked<T>(&mut self, ask: impl FnOnce(&mut P) -> T) -> T {
+        #[cfg(not(target_arch = "wasm32"))]
+        {
+            let (plugin, tables) = (&mut self.plugin, &self.tables);
+            let work = || crate::lookup::native::reading(tables, || ask(plugin));
+            let (done, counted) = crate::metrics::native::counting(work);
+            for (name, delta) in counted {
+                *self.counted.entry(name).or_default() += delta;
+            }
+            done
+        }
+        #[cfg(target_arch = "wasm32")]
+        ask(&mut self.plugin)
     }
 
     /// Asks it about one event.
@@ -49,7 +120,7 @@ impl<P: Plugin> Harness<P> {
     /// # Errors
     /// The plugin's fault.
     pub fn run(&mut self, event: &Event) -> Result<Verdict, Fault> {
-        self.0.transform(event)
+        self.asked(|plugin| plugin.transform(event))
     }
 
     /// Asks it about several events, in order.
@@ -57,7 +128,7 @@ impl<P: Plugin> Harness<P> {
         &mut self,
         events: impl IntoIterator<Item = &'e Event>,
     ) -> Vec<Result<Verdict, Fault>> {
-        events.into_iter().map(|event| self.0.transform(event)).collect()
+        self.asked(|plugin| events.into_iter().map(|event| plugin.transform(event)).collect())
     }
 
     /// The JSON Schema of its configuration.

@@ -61,7 +61,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn measure(what: &str, name: &str, component: PathBuf, config: Value) -> Result<(), Box<dyn Error>> {
     let (name, limits) = (name.to_owned(), PluginLimits::default());
-    let config = PluginConfig { name, component, config, limits, accept: Vec::new(), shadow: None };
+    let (accept, lookups, shadow) = (Vec::new(), Vec::new(), None);
+    let config = PluginConfig { name, component, config, limits, accept, lookups, shadow };
     let build = Build::read(&config.component, &config.config)?;
     println!("{what}: {}, {} KiB", config.name, build.bytes().len() >> 10);
     let before = resident();

@@ -35,3 +35,13 @@ pub const SHADOW_DIFFERING: &str = "relay_shadow_differing_total";
 pub const SHADOW_SKIPPED: &str = "relay_shadow_skipped_total";
 /// Gauge: seconds from the event's own time to its acknowledgement, of the newest report. Labels: pipeline, sink.
 pub const AGE: &str = "relay_delivery_age_seconds";
+/// Gauge: rows of a lookup table. Labels: lookup.
+pub const LOOKUP_ROWS: &str = "relay_lookup_rows";
+/// Gauge: memory that a lookup table takes. Labels: lookup.
+pub const LOOKUP_BYTES: &str = "relay_lookup_bytes";
+/// Gauge: seconds since a lookup table was read. Labels: lookup.
+pub const LOOKUP_AGE: &str = "relay_lookup_age_seconds";
+/// Counter: readings of a lookup table that failed, so that it stayed as it was. Labels: lookup.
+pub const LOOKUP_FAILURES: &str = "relay_lookup_refresh_failures_total";
+/// Counter: updates of a plugin's own metrics that were left out, being over a limit or of a wrong name. Labels: plugin.
+pub const PLUGIN_METRICS_REFUSED: &str = "relay_plugin_metrics_refused_total";

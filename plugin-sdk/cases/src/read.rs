@@ -17,6 +17,8 @@ struct File {
     #[serde(default)]
     config: toml::Table,
     #[serde(default)]
+    lookup: BTreeMap<String, toml::Table>,
+    #[serde(default)]
     case: Vec<RawCase>,
 }
 
@@ -83,6 +85,7 @@ struct RawMessage {
     nats: Option<String>,
     http: Option<String>,
     method: Option<String>,
+    auth: Option<String>,
     other: Option<RawOther>,
     slot: Option<String>,
     sink: Option<String>,
@@ -101,6 +104,12 @@ pub(crate) fn suite(file: &str, text: &str) -> Result<Suite, String> {
         );
     }
     let config = serde_json::to_value(&read.config).map_err(|error| format!("config: {error}"))?;
+    let mut lookups = BTreeMap::new();
+    for (name, rows) in &read.lookup {
+        let json = |(key, value): (&String, &Value)| serde_json::to_value(value).map(|it| (key.clone(), it));
+        let rows = rows.iter().map(json).collect::<Result<_, _>>();
+        lookups.insert(name.clone(), rows.map_err(|error| format!("lookup.{name}: {error}"))?);
+    }
     let mut cases: Vec<Case> = Vec::new();
     for (index, raw) in read.case.into_iter().enumerate() {
         let name = raw.name.clone();
@@ -109,7 +118,7 @@ pub(crate) fn suite(file: &str, text: &str) -> Result<Suite, String> {
         }
         cases.push(case(index, raw).map_err(|what| format!("case {name:?}: {what}"))?);
     }
-    Ok(Suite { file: file.to_owned(), pipeline: read.pipeline, config, cases })
+    Ok(Suite { file: file.to_owned(), pipeline: read.pipeline, config, lookups, cases })
 }
 
 fn case(index: usize, mut raw: RawCase) -> Result<Case, String> {
@@ -196,13 +205,14 @@ fn message(raw: RawMessage) -> Result<ExpectedMessage, String> {
 }
 
 fn place(raw: RawMessage) -> Result<Place, String> {
-    let (partition, timestamp, method) = (raw.partition, raw.timestamp, raw.method);
+    let (partition, timestamp) = (raw.partition, raw.timestamp);
+    let (method, auth) = (raw.method, raw.auth);
     let of_kafka = partition.is_some() || timestamp.is_some();
-    let of_http = method.is_some();
+    let of_http = method.is_some() || auth.is_some();
     let all = [
         raw.kafka.map(|topic| Place::Kafka { topic, partition, timestamp }),
         raw.nats.map(Place::Nats),
-        raw.http.map(|path| Place::Http { path, method }),
+        raw.http.map(|path| Place::Http { path, method, auth }),
         raw.other.map(|it| Place::Other { kind: it.kind, address: it.address }),
     ];
     let mut given = all.into_iter().flatten();
@@ -216,7 +226,7 @@ fn place(raw: RawMessage) -> Result<Place, String> {
         return Err("partition and timestamp are for kafka".to_owned());
     }
     if of_http && !matches!(place, Place::Http { .. }) {
-        return Err("method is for http".to_owned());
+        return Err("method and auth are for http".to_owned());
     }
     Ok(place)
 }

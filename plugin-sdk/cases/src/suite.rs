@@ -1,5 +1,7 @@
 //! One file of cases.
 
+use std::collections::BTreeMap;
+
 use crate::{CaseError, EventRow, Outcome, read};
 
 /// One file of cases: a configuration, and events with what becomes of them under it.
@@ -11,6 +13,8 @@ pub struct Suite {
     pub pipeline: Option<String>,
     /// The plugin's configuration; an empty table where the file has none.
     pub config: serde_json::Value,
+    /// Rows of lookup tables, by table and by key, in the place of configured ones.
+    pub lookups: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// In the order of the file.
     pub cases: Vec<Case>,
 }

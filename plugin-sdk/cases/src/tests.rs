@@ -38,7 +38,7 @@ fn outcomes() -> Vec<Outcome> {
         event = { aggregate_type = "order", aggregate_id = "o-1", type = "Placed" }
         message = [
           { kafka = "orders", partition = 3, timestamp = 5, slot = "a", sink = "events", key = { null = true } },
-          { http = "/a", method = "PUT", body = { base64 = "/w==" }, event_headers = false, headers = { a = ["1", "2"], b = "x" } },
+          { http = "/a", method = "PUT", auth = "crm", body = { base64 = "/w==" }, event_headers = false, headers = { a = ["1", "2"], b = "x" } },
           { nats = "a.b", key = "k", body = "it's \"quoted\"\nand long" },
           { other = { kind = "redis", address = "x" } },
           {},
@@ -127,4 +127,14 @@ fn mistakes_are_named_with_their_case() {
         Suite::parse("a.toml", &format!("pipeline = \"orders\"\n{}", FILE.replace("config =", "# config =")));
     assert!(piped.unwrap().of_plugin().unwrap_err().to_string().contains("`relay test`"));
     assert!(wrong("[[case]]\nname = \"x\"").contains("missing field `event`"));
+}
+
+#[test]
+fn a_file_may_bring_rows_of_lookup_tables() {
+    let suite =
+        Suite::parse("a.toml", "[lookup.customers]\n\"c-1\" = { tier = \"gold\", n = 1 }\nx = 7\n").unwrap();
+    let rows = &suite.lookups["customers"];
+    assert_eq!(rows["c-1"], serde_json::json!({ "tier": "gold", "n": 1 }));
+    assert_eq!(rows["x"], serde_json::json!(7));
+    assert!(Suite::parse("a.toml", "lookup = { customers = 1 }").is_err());
 }

@@ -50,8 +50,10 @@ fn run<P: Plugin>(suite: &Suite, failures: &mut Vec<String>) {
             return;
         }
     };
+    shared = with_tables(shared, suite);
     for case in &suite.cases {
-        let Ok(mut fresh) = Harness::<P>::new(&config) else { continue };
+        let Ok(fresh) = Harness::<P>::new(&config) else { continue };
+        let mut fresh = with_tables(fresh, suite);
         let found = answer(&mut fresh, case);
         let again = answer(&mut shared, case);
         let name = format!("{}: {}", suite.file, case.name);
@@ -73,6 +75,12 @@ fn run<P: Plugin>(suite: &Suite, failures: &mut Vec<String>) {
             Some(_) => {}
         }
     }
+}
+
+fn with_tables<P: Plugin>(plugin: Harness<P>, suite: &Suite) -> Harness<P> {
+    suite.lookups.iter().fold(plugin, |plugin, (name, rows)| {
+        plugin.table(name, rows.iter().map(|(key, value)| (key.as_str(), value.clone())))
+    })
 }
 
 fn answer<P: Plugin>(plugin: &mut Harness<P>, case: &Case) -> Outcome {
@@ -132,7 +140,7 @@ fn message(it: types::Message) -> ExpectedMessage {
             Place::Kafka { topic: to.topic, partition: to.partition, timestamp: to.timestamp }
         }
         Some(types::Target::Nats(to)) => Place::Nats(to.subject),
-        Some(types::Target::Http(to)) => Place::Http { path: to.path, method: to.method },
+        Some(types::Target::Http(to)) => Place::Http { path: to.path, method: to.method, auth: to.auth },
         Some(types::Target::Other(to)) => Place::Other { kind: to.kind, address: to.address },
     };
     ExpectedMessage {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::config::{Config, PipelineConfig, SourceAdapter};
+use crate::plugin::lookup::LookupConfig;
 
 /// The program, its clients and its shared threads, before any lane runs; measured, with room.
 const BASE: u64 = 32 << 20;
@@ -31,6 +32,8 @@ pub struct MemoryBudget {
     pub payloads: u64,
     /// Instances of plugins, one a lane.
     pub plugins: u64,
+    /// Lookup tables, each in the two versions that there are while it is read again.
+    pub lookups: u64,
     /// Keys of parked events and dead letters, as many as the lanes may hold.
     pub held: u64,
 }
@@ -39,33 +42,43 @@ impl MemoryBudget {
     /// What `config` may come to take.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let mut budget = Self { lanes: 0, payloads: 0, plugins: 0, held: 0 };
+        let mut budget = Self { lanes: 0, payloads: 0, plugins: 0, lookups: 0, held: 0 };
+        let mut tables: Vec<&LookupConfig> = Vec::new();
         for pipeline in config.pipelines.values() {
             let lanes = pipeline.sinks.len() as u64 * u64::from(pipeline.shards);
             budget.lanes += lanes * lane(pipeline);
             budget.held += lanes * (pipeline.held.parked + pipeline.held.dead) as u64 * PER_HELD_KEY;
             let plugins = pipeline.plugins.iter().filter_map(|name| config.plugins.get(name));
-            budget.plugins += lanes * plugins.map(|it| it.plugin.limits.memory as u64).sum::<u64>();
+            budget.plugins += lanes * plugins.clone().map(|it| it.plugin.limits.memory as u64).sum::<u64>();
+            for table in plugins.clone().flat_map(|it| &it.plugin.lookups) {
+                if !tables.contains(&table) {
+                    tables.push(table);
+                }
+            }
             let source = config.sources.get(&pipeline.source);
             let largest = source.map_or(0, |source| max_payload(&source.adapter) as u64);
             budget.payloads += lanes * largest * COPIES_OF_A_GIANT;
         }
+        budget.lookups = tables.iter().map(|it| 2 * it.max as u64).sum();
         budget
     }
 
     /// All of it.
     #[must_use]
     pub fn total(self) -> u64 {
-        BASE + self.lanes + self.payloads + self.plugins + self.held
+        BASE + self.lanes + self.payloads + self.plugins + self.lookups + self.held
     }
 }
 
 impl fmt::Display for MemoryBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lanes, payloads, plugins, held } = *self;
+        let Self { lanes, payloads, plugins, lookups, held } = *self;
         write!(f, "at most {} (", Mebibytes(self.total()))?;
         write!(f, "the program {}, windows {}, ", Mebibytes(BASE), Mebibytes(lanes))?;
         write!(f, "largest payloads {}, plugins {}, ", Mebibytes(payloads), Mebibytes(plugins))?;
+        if lookups > 0 {
+            write!(f, "lookup tables {}, ", Mebibytes(lookups))?;
+        }
         write!(f, "held keys {})", Mebibytes(held))
     }
 }

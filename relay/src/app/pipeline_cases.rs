@@ -14,7 +14,8 @@ use super::lanes;
 use crate::config::{Config, PipelineConfig};
 use crate::pipeline::{Chain, Rendered, Stage};
 use crate::plugin::golden::{self, Case, CaseOutcome, CaseResult, Outcome, Suite};
-use crate::plugin::host::PluginHost;
+use crate::plugin::host::{PluginConfig, PluginHost};
+use crate::plugin::lookup::{LookupConfig, OriginConfig};
 use crate::plugin::{LiveGeneration, PluginErrors};
 
 /// How the codes of a plugin's faults start: a trap, a limit that was passed, a broken rule.
@@ -37,7 +38,7 @@ pub fn pipeline_cases(config: &Config, suites: &[Suite]) -> Result<Vec<CaseResul
     let mut results = Vec::new();
     for suite in suites {
         let pipeline = named(config, suite)?;
-        let mut lanes = lanes_of(config, pipeline, &host)?;
+        let mut lanes = lanes_of(config, pipeline, &host, suite)?;
         for case in &suite.cases {
             let started = Instant::now();
             let (found, detail) = run(&mut lanes, case)?;
@@ -65,8 +66,52 @@ fn named<'c>(config: &'c Config, suite: &Suite) -> Result<&'c PipelineConfig, Ap
     config.pipelines.get(name).ok_or_else(|| wrong(format!("there is no pipeline {name:?}")))
 }
 
+/// What `plugin` may read: tables of the file of cases where it has them, and configured files; no server is dialled.
+fn tables_of(plugin: &PluginConfig, suite: &Suite) -> Result<Vec<LookupConfig>, AppError> {
+    let table = |configured: &LookupConfig| match (suite.lookups.get(&configured.name), &configured.origin) {
+        (Some(rows), _) => Ok(LookupConfig {
+            origin: OriginConfig::Rows(rows.clone()),
+            max: usize::MAX,
+            ..configured.clone()
+        }),
+        (None, OriginConfig::Query { .. }) => Err(AppError::Refused {
+            code: "P158",
+            what: format!(
+                "{}: the plugin {:?} reads the lookup table {:?} of a database, and no server is dialled",
+                suite.file, plugin.name, configured.name
+            ),
+            remedy: format!("give it rows in the file: [lookup.{}]", configured.name),
+        }),
+        (None, _) => Ok(configured.clone()),
+    };
+    plugin.lookups.iter().map(table).collect()
+}
+
+/// A table that no plugin reads is a misspelt one.
+fn check_tables(config: &Config, pipeline: &PipelineConfig, suite: &Suite) -> Result<(), AppError> {
+    let plugins = pipeline.plugins.iter().filter_map(|name| config.plugins.get(name));
+    let read: Vec<&str> = plugins.flat_map(|it| &it.plugin.lookups).map(|it| it.name.as_str()).collect();
+    match suite.lookups.keys().find(|name| !read.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(AppError::Refused {
+            code: "P158",
+            what: format!("{}: no plugin of the pipeline may read a lookup table {name:?}", suite.file),
+            remedy: format!(
+                "its plugins read: {}",
+                if read.is_empty() { "none".to_owned() } else { read.join(", ") }
+            ),
+        }),
+    }
+}
+
 /// One chain per sink, as in a running relay.
-fn lanes_of(config: &Config, pipeline: &PipelineConfig, host: &PluginHost) -> Result<Vec<Lane>, AppError> {
+fn lanes_of(
+    config: &Config,
+    pipeline: &PipelineConfig,
+    host: &PluginHost,
+    suite: &Suite,
+) -> Result<Vec<Lane>, AppError> {
+    check_tables(config, pipeline, suite)?;
     let missing = |name: &str| AppError::Refused {
         code: "C021",
         what: format!("pipeline {:?} names {name:?}, which is not configured", pipeline.name),
@@ -75,8 +120,12 @@ fn lanes_of(config: &Config, pipeline: &PipelineConfig, host: &PluginHost) -> Re
     let mut generations: Vec<(LiveGeneration, Grant)> = Vec::new();
     for name in &pipeline.plugins {
         let plugin = config.plugins.get(name).ok_or_else(|| missing(name))?;
-        let generation = host.load(&plugin.plugin).map_err(|error| PluginErrors(vec![error]))?;
-        generations.push((watch::channel(generation).1, Grant::new(plugin.grant.clone())));
+        let granted = PluginConfig { lookups: tables_of(&plugin.plugin, suite)?, ..plugin.plugin.clone() };
+        let generation = host.load(&granted).map_err(|error| PluginErrors(vec![error]))?;
+        generations.push((
+            watch::channel(generation).1,
+            Grant::new(plugin.grant.clone()).with_credentials(plugin.credentials.clone()),
+        ));
     }
     let mut lanes = Vec::new();
     for sink in &pipeline.sinks {
@@ -135,7 +184,7 @@ fn expected(lane: &Lane, index: usize, message: Message) -> ExpectedMessage {
             timestamp: address.timestamp.and_then(|it| u64::try_from(it).ok()),
         },
         SinkKind::Nats => Place::Nats(address.place),
-        SinkKind::Http => Place::Http { path: address.place, method: address.method },
+        SinkKind::Http => Place::Http { path: address.place, method: address.method, auth: address.auth },
         SinkKind::Stdout => Place::Other { kind: "stdout".to_owned(), address: address.place },
     };
     ExpectedMessage {

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::pipeline::tap::Tap;
 use crate::pipeline::{LaneEnd, Views};
 use crate::plugin::host::{PluginConfig, PluginHost};
+use crate::plugin::lookup::Lookups;
 use crate::plugin::reload::{self, ReloadTask};
 use crate::plugin::{ALL, LiveGeneration};
 use crate::store::LaneId;
@@ -76,12 +77,13 @@ pub async fn run(config: Config, options: RunOptions) -> Result<Ending, AppError
         tasks.spawn(server.serve(stop.clone()));
         tasks.spawn(keep_up(metrics, stop.clone()));
     }
-    let (live, reloading) = load_plugins(&config, &options, &stop).await?;
-    let reloader = reloading.as_ref().map(ReloadTask::reloader);
+    let (live, loaded) = load_plugins(&config, &options, &stop).await?;
+    let reloader = loaded.as_ref().map(|(reloading, _)| reloading.reloader());
     tasks.spawn(operators::answer(asked, options.clone(), reloader.clone(), stop.clone()));
     tasks.spawn(hangup::reload_plugins(hangup, options.clone(), reloader, stop.clone()));
-    if let Some(reloading) = reloading {
+    if let Some((reloading, lookups)) = loaded {
         tasks.spawn(reloading.run());
+        tasks.spawn(lookups.keep(stop.clone()));
     }
     let mut stores = BTreeMap::new();
     for (source, store) in open_stores(&config).await? {
@@ -120,7 +122,7 @@ async fn load_plugins(
     config: &Config,
     options: &RunOptions,
     stop: &CancellationToken,
-) -> Result<(BTreeMap<String, LiveGeneration>, Option<ReloadTask>), AppError> {
+) -> Result<(BTreeMap<String, LiveGeneration>, Option<(ReloadTask, Arc<Lookups>)>), AppError> {
     let used =
         |name: &str| config.pipelines.values().any(|it| it.plugins.iter().any(|plugin| plugin == name));
     let used = config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone());
@@ -129,6 +131,7 @@ async fn load_plugins(
         return Ok((BTreeMap::new(), None));
     }
     let host = Arc::new(PluginHost::with(&compiler::host_config(config))?);
+    let lookups = host.lookups();
     let histories = histories::folder(config, options);
     let (live, task) = reload::watch(host, configs, histories, stop.clone()).await?;
     for generation in live.values() {
@@ -142,7 +145,7 @@ async fn load_plugins(
             identity.short_digest()
         );
     }
-    Ok((live, Some(task)))
+    Ok((live, Some((task, lookups))))
 }
 
 /// `plugin` with what the command line accepts for it.

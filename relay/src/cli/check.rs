@@ -58,7 +58,14 @@ fn permissions(it: &GrantedPlugin) -> String {
     let grants: Vec<String> =
         it.grant.iter().map(|(sink, patterns)| format!("{} in {sink}", patterns.join(", "))).collect();
     let address = if grants.is_empty() { "nothing".to_owned() } else { grants.join("; ") };
-    format!("{may_use}; may address {address}")
+    let tables: Vec<&str> = it.plugin.lookups.iter().map(|it| it.name.as_str()).collect();
+    let may_read =
+        if tables.is_empty() { String::new() } else { format!("may read {}; ", tables.join(", ")) };
+    let secrets = match it.credentials.as_slice() {
+        [] => String::new(),
+        names => format!("; with the credentials {}", names.join(", ")),
+    };
+    format!("{may_use}; {may_read}may address {address}{secrets}")
 }
 
 fn describe(name: &str, kind: Option<&str>) -> String {

@@ -55,11 +55,17 @@ pub(crate) const TWICE: &str = "C026";
 /// A Kafka property that the relay decides.
 #[cfg(feature = "kafka")]
 pub(crate) const RESERVED_PROPERTY: &str = "C028";
+/// A plugin names a lookup table that is not configured.
+pub(crate) const NO_SUCH_LOOKUP: &str = "C029";
+/// A plugin names a credential that no HTTP sink has.
+pub(crate) const NO_SUCH_CREDENTIAL: &str = "C034";
 /// Warning: a plugin that no pipeline uses.
 pub(crate) const UNUSED_PLUGIN: &str = "C030";
 /// Warning: a sink that no pipeline uses.
 pub(crate) const UNUSED_SINK: &str = "C031";
 /// Warning: a source that no pipeline uses.
 pub(crate) const UNUSED_SOURCE: &str = "C032";
+/// Warning: a lookup table that no plugin may read.
+pub(crate) const UNUSED_LOOKUP: &str = "C033";
 /// `--to` or `--outbox` can't be read.
 pub(crate) const FLAG_ADDRESS: &str = "C040";

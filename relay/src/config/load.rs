@@ -9,7 +9,7 @@ use super::document::{Document, Spot};
 use super::model::Config;
 use super::references;
 use super::section::Section;
-use super::{Diagnostic, Environment, admin, codes, pipeline, plugin, relay, sink, source};
+use super::{Diagnostic, Environment, admin, codes, lookup, pipeline, plugin, relay, sink, source};
 
 /// Reads and checks the file at `path`. Relative paths in it start at its own folder.
 ///
@@ -54,12 +54,14 @@ pub fn parse(text: &str, file_name: &str, env: Environment<'_>) -> Result<Config
 fn read(root: &Section<'_>) -> Config {
     let sources = source::read_all(root);
     let sinks = sink::read_all(root);
-    let plugins = plugin::read_all(root);
+    let lookups = lookup::read_all(root, &sources);
+    let plugins = plugin::read_all(root, &lookups);
     let pipelines = pipeline::read_all(root, &sinks.adapters);
     let admin = admin::read(root);
     let relay = relay::read(root);
     root.finish();
     references::check(root, &sources, &sinks, &plugins, &pipelines);
+    references::warn_of_unused_lookups(root, &lookups, &plugins);
     Config {
         sources: sources.adapters,
         sinks: sinks.adapters,

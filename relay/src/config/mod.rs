@@ -10,6 +10,7 @@ mod document;
 mod flags;
 mod interpolation;
 mod load;
+mod lookup;
 mod model;
 mod pipeline;
 mod plugin;

@@ -6,9 +6,12 @@ use std::time::Duration;
 use super::codes;
 use super::document::{Spot, Text};
 use super::model::GrantedPlugin;
+use super::references::configured_words;
 use super::section::Section;
+use super::source::Named;
 use super::values::allowed_words;
 use crate::plugin::host::{PluginConfig, PluginLimits};
+use crate::plugin::lookup::LookupConfig;
 use crate::plugin::{PERMISSIONS, can_be_accepted};
 
 /// A plugin, and where its grants stand in the file.
@@ -16,18 +19,19 @@ pub(super) struct ReadPlugin {
     pub(super) granted: GrantedPlugin,
     pub(super) spot: Spot,
     pub(super) grants: Vec<Text>,
+    pub(super) credentials: Vec<Text>,
 }
 
-pub(super) fn read_all(root: &Section<'_>) -> BTreeMap<String, ReadPlugin> {
+pub(super) fn read_all(root: &Section<'_>, lookups: &Named<LookupConfig>) -> BTreeMap<String, ReadPlugin> {
     let each = |(name, section): (Text, Section<'_>)| {
-        let read = read(&name.value, &section);
+        let read = read(&name.value, &section, lookups);
         section.finish();
         (name.value, ReadPlugin { spot: name.spot, ..read })
     };
     root.named("plugin").into_iter().map(each).collect()
 }
 
-fn read(name: &str, section: &Section<'_>) -> ReadPlugin {
+fn read(name: &str, section: &Section<'_>, lookups: &Named<LookupConfig>) -> ReadPlugin {
     let component = section.required_text("component", "the component file, made by relay plugin build");
     let config = section.entry("config").map_or_else(empty_object, |it| it.json().unwrap_or_default());
     let plugin = PluginConfig {
@@ -37,6 +41,7 @@ fn read(name: &str, section: &Section<'_>) -> ReadPlugin {
         limits: read_limits(section),
         accept: read_accept(section),
         shadow: section.text("shadow").map(|it| section.document.resolve(&it.value)),
+        lookups: read_lookups(section, lookups),
     };
     let mut grant = BTreeMap::new();
     let mut grants = Vec::new();
@@ -47,7 +52,10 @@ fn read(name: &str, section: &Section<'_>) -> ReadPlugin {
             grants.push(sink);
         }
     }
-    ReadPlugin { granted: GrantedPlugin { plugin, grant }, spot: Spot::default(), grants }
+    let credentials = section.texts("credentials");
+    let names = credentials.iter().map(|it| it.value.clone()).collect();
+    let granted = GrantedPlugin { plugin, grant, credentials: names };
+    ReadPlugin { granted, spot: Spot::default(), grants, credentials }
 }
 
 /// Permissions that builds may have beyond those of the build before.
@@ -66,6 +74,27 @@ fn read_accept(section: &Section<'_>) -> Vec<String> {
         section.document.error(codes::NOT_ALLOWED, &text.spot, message, allowed);
     }
     accept
+}
+
+/// The tables that it may read. One whose own settings are wrong is told of there.
+fn read_lookups(section: &Section<'_>, configured: &Named<LookupConfig>) -> Vec<LookupConfig> {
+    let mut granted: Vec<LookupConfig> = Vec::new();
+    for text in section.texts("lookups") {
+        let names: Vec<&str> = configured.spots.keys().map(String::as_str).collect();
+        if !names.contains(&text.value.as_str()) {
+            let message = format!(
+                "{:?} names the lookup table {:?}, which is not configured",
+                section.spot.path, text.value
+            );
+            let allowed = configured_words(&text.value, &names);
+            section.document.reference(codes::NO_SUCH_LOOKUP, &text.spot, message, allowed);
+        } else if granted.iter().any(|it| it.name == text.value) {
+            let message = format!("{:?} names the lookup table {:?} twice", section.spot.path, text.value);
+            section.document.error(codes::TWICE, &text.spot, message, "");
+        }
+        granted.extend(configured.adapters.get(&text.value).cloned());
+    }
+    granted
 }
 
 fn empty_object() -> serde_json::Value {
@@ -88,6 +117,8 @@ fn read_limits(section: &Section<'_>) -> PluginLimits {
         ),
         messages: limits.count("messages", standard.messages, 1..=65_536),
         output: limits.size("output", standard.output, 1 << 10..=1 << 30),
+        lookup: limits.size("lookup", standard.lookup, 1 << 10..=1 << 30),
+        series: limits.count("series", standard.series, 0..=10_000),
         headers: limits.count("headers", standard.headers, 0..=65_536),
         log_lines: limits.count("log_lines", standard.log_lines, 0..=1_000_000),
         log_line: limits.size("log_line", standard.log_line, 16..=1 << 20),

@@ -10,6 +10,7 @@ use super::plugin::ReadPlugin;
 use super::section::Section;
 use super::source::Named;
 use super::values::did_you_mean;
+use crate::plugin::lookup::LookupConfig;
 
 pub(super) fn check(
     root: &Section<'_>,
@@ -50,6 +51,9 @@ pub(super) fn check(
     };
     if !pipelines.values().all(known) {
         return;
+    }
+    for plugin in plugins.values() {
+        check_credentials(root, plugin, sinks);
     }
     for (name, plugin) in plugins {
         check_grants(root, name, plugin, pipelines, &sink_names);
@@ -106,6 +110,18 @@ fn check_routes(root: &Section<'_>, name: &str, pipeline: &ReadPipeline) {
             let allowed = format!("its sinks: {}{}", sinks.join(", "), did_you_mean(&route.value, &sinks));
             root.document.reference(codes::ROUTE_SINK, &route.spot, message, allowed);
         }
+    }
+}
+
+/// A credential is one of some HTTP sink; which of them a message is for is known with the message.
+fn check_credentials(root: &Section<'_>, plugin: &ReadPlugin, sinks: &Named<SinkConfig>) {
+    let known: Vec<&str> = sinks.adapters.values().flat_map(SinkConfig::credentials).collect();
+    for name in plugin.credentials.iter().filter(|it| !known.contains(&it.value.as_str())) {
+        let plugin = &plugin.granted.plugin.name;
+        let message =
+            format!("plugin {plugin:?} names the credential {:?}, which no HTTP sink has", name.value);
+        let allowed = configured_words(&name.value, &known);
+        root.document.reference(codes::NO_SUCH_CREDENTIAL, &name.spot, message, allowed);
     }
 }
 
@@ -171,7 +187,28 @@ fn warn_of_unused(
     }
 }
 
-fn configured_words(word: &str, configured: &[&str]) -> String {
+/// A table that no plugin may read is never read.
+pub(super) fn warn_of_unused_lookups(
+    root: &Section<'_>,
+    lookups: &Named<LookupConfig>,
+    plugins: &BTreeMap<String, ReadPlugin>,
+) {
+    let granted =
+        |name: &str| plugins.values().any(|it| it.granted.plugin.lookups.iter().any(|it| it.name == name));
+    // One whose own settings are wrong is granted to nobody, and told of already.
+    let whole = lookups.spots.iter().filter(|(name, _)| lookups.adapters.contains_key(*name));
+    for (name, spot) in whole.filter(|(name, _)| !granted(name)) {
+        let message = format!("no plugin may read the lookup table {name:?}");
+        root.document.warning(
+            codes::UNUSED_LOOKUP,
+            spot,
+            message,
+            "grant it with lookups = [\"…\"], or remove it",
+        );
+    }
+}
+
+pub(super) fn configured_words(word: &str, configured: &[&str]) -> String {
     match configured {
         [] => "none is configured".to_owned(),
         _ => format!("configured: {}{}", configured.join(", "), did_you_mean(word, configured)),

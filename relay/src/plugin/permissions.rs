@@ -4,7 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// Every permission that there is: an interface that the host offers, and a function of it.
-pub const PERMISSIONS: &[&str] = &["clock.now", "log.write"];
+pub const PERMISSIONS: &[&str] = &[
+    "clock.now",
+    "kv.get",
+    "kv.get-many",
+    "log.write",
+    "metrics.add-counter",
+    "metrics.record-histogram",
+    "metrics.set-gauge",
+];
 
 /// In a list of accepted permissions: all of them, also those of later versions.
 pub const ALL: &str = "*";

@@ -9,6 +9,7 @@ use relay_engine::verdict::Verdict;
 
 use super::permissions::Permissions;
 use super::record::Record;
+use super::tables::Tables;
 
 /// One instance of a plugin, owned by one lane.
 ///
@@ -21,6 +22,18 @@ pub trait Plugin: Send {
     /// Shows the guest this time, in microseconds since the Unix epoch, instead of the real one: for cases that must
     /// come out the same every day.
     fn freeze_clock(&mut self, _now: u64) {}
+
+    /// Shows nobody what the guest counts from now on: for cases, and for a second build on events that count already.
+    fn mute(&mut self) {}
+
+    /// Has the guest read these lookup tables instead of those that are granted to it: for cases, which bring their own,
+    /// and for a second build that has to see what the first one saw.
+    fn freeze_tables(&mut self, _tables: Tables) {}
+
+    /// The newest version of the lookup tables that are granted to the guest.
+    fn tables(&self) -> Tables {
+        Tables::default()
+    }
 
     /// Bytes of memory and tables that its instance holds; `None` where there is none, or it can't be told.
     fn memory(&self) -> Option<usize> {

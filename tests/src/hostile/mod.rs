@@ -5,6 +5,7 @@ use wit_parser::Resolve;
 
 const WIT: &str = include_str!("../../../wit/0.1.0/plugin.wit");
 const GUEST: &str = include_str!("guest.wat");
+const INTERFACES: &str = include_str!("interfaces.wat");
 
 /// What one component does to the events it is hostile to, and what becomes of them.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +138,14 @@ pub fn with_clock() -> Result<Vec<u8>, String> {
     let memory = "(memory $memory";
     let import = "(import \"relay:plugin/clock@0.1.0\" \"now\" (func $now (result i64)))";
     made_of(&GUEST.replacen(memory, &format!("{import}\n  {memory}"), 1))
+}
+
+/// A component that uses every interface that the relay offers, and harms nobody.
+///
+/// # Errors
+/// What is wrong with its text.
+pub fn interfaces() -> Result<Vec<u8>, String> {
+    made_of(INTERFACES)
 }
 
 /// A component that publishes the events that others are hostile to, unchanged like the rest.

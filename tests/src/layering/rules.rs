@@ -8,7 +8,7 @@ use super::references::Reference;
 /// Modules that hold a port, and whose folders are its adapters.
 const PORTS: &[&str] = &["source", "plugin", "sink", "store"];
 /// Single files in a port's folder that are the port itself.
-const PORT_FILES: &[&str] = &["port", "columns", "permissions", "record"];
+const PORT_FILES: &[&str] = &["port", "columns", "permissions", "record", "tables"];
 /// Crates that reach outside the process: adapters hide them from everything between the ports.
 const DRIVERS: &[&str] = &["sqlx", "rdkafka", "async_nats", "reqwest", "wasmtime", "libsqlite3_sys"];
 

@@ -84,6 +84,20 @@ async fn a_pipeline_is_tested_with_its_components_grants_and_routes() {
     assert!(out.contains("+ reject R401: "), "{out}");
     assert!(fs::read_to_string(folder.path().join("report.xml")).unwrap().contains("failures=\"1\""));
 
+    // Rows of a database are given by the file, and only those that somebody reads.
+    let table = "[lookup.tiers]\nsource = \"shop\"\nquery = \"SELECT 1\"\nkey = \"id\"\n\n[pipeline.orders]";
+    let reading = text
+        .replace("[pipeline.orders]", table)
+        .replace("component = \"", "lookups = [\"tiers\"]\ncomponent = \"");
+    write("relay.toml", &reading);
+    let (_, err) = assert_ends(&test(folder.path(), &[]), 4);
+    assert!(err.contains("[lookup.tiers]") && err.contains("no server is dialled"), "{err}");
+    write("tests/orders.toml", &format!("{CASES}\n[lookup.tiers]\nx = 1\n"));
+    assert_ends(&test(folder.path(), &["--update"]), 0);
+    write("tests/orders.toml", &format!("{CASES}\n[lookup.tears]\nx = 1\n[lookup.tiers]\n"));
+    let (_, err) = assert_ends(&test(folder.path(), &[]), 4);
+    assert!(err.contains("\"tears\"") && err.contains("its plugins read: tiers"), "{err}");
+
     write("tests/orders.toml", &CASES.replace("\"orders\"", "\"order\""));
     let (_, err) = assert_ends(&test(folder.path(), &[]), 4);
     assert!(err.contains("there is no pipeline \"order\"") && err.contains("there are: orders"), "{err}");

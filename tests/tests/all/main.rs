@@ -14,6 +14,7 @@ mod failures;
 mod guarantees;
 mod hostile;
 mod http_shop;
+mod interfaces;
 mod journal;
 mod keyed_shop;
 mod kill;

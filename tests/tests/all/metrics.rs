@@ -14,6 +14,11 @@ pub(crate) async fn values(admin: &str, name: &str) -> Vec<f64> {
     of_it.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect()
 }
 
+/// All that the relay says of itself.
+pub(crate) async fn all(admin: &str) -> String {
+    client().get(format!("http://{admin}/metrics")).send().await.unwrap().text().await.unwrap()
+}
+
 /// Waits until each of so many lanes shows at least `least`.
 pub(crate) async fn wait_for(
     admin: &str,

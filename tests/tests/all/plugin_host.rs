@@ -46,6 +46,7 @@ fn configured(component: &Path, config: Value) -> PluginConfig {
         limits: PluginLimits::default(),
         accept: Vec::new(),
         shadow: None,
+        lookups: Vec::new(),
     }
 }
 

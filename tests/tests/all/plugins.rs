@@ -194,6 +194,7 @@ fn a_panic_is_told_with_the_plugins_own_function_and_without_the_machinery_aroun
         limits: PluginLimits::default(),
         accept: Vec::new(),
         shadow: None,
+        lookups: Vec::new(),
     };
     let build = Build::new(component_of("panics", PANICS), &config.config);
     let generation = PluginHost::new().unwrap().load_build(&config, &build).unwrap();

@@ -35,7 +35,8 @@ impl Project {
         let limits = crate::plugin::host::PluginLimits::default();
         // An author's own build is compared with an earlier one of the same author.
         let accept = vec![crate::plugin::ALL.to_owned()];
-        let plugin = PluginConfig { name, component, config, limits, accept, shadow: None };
+        let lookups = Vec::new();
+        let plugin = PluginConfig { name, component, config, limits, accept, shadow: None, lookups };
         Ok(Self { dir: dir.to_owned(), plugin, earlier: Vec::new(), source: None })
     }
 

@@ -81,6 +81,8 @@ fn used_words(interface: &Interface) -> String {
     let meaning = match short {
         "log" => "lines for the relay's log",
         "clock" => "a time that stands still within a batch",
+        "metrics" => "figures of its own at /metrics",
+        "kv" => "rows of the lookup tables that its `lookups` name",
         _ => "",
     };
     let functions = interface.functions.join(", ");

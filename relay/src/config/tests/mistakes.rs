@@ -196,6 +196,66 @@ fn names_that_one_part_uses_for_another_have_to_exist() {
 }
 
 #[test]
+fn credentials_are_of_one_kind_and_plugins_name_those_that_there_are() {
+    let sink = |credential: &str| {
+        let http = format!("type = \"http\"\nurl = \"http://a\"\ncredentials = {{ {credential} }}");
+        with("plugins = [\"p\"]\n[plugin.p]\ncomponent = \"a\"\ncredentials = [\"crm\"]")
+            .replace("type = \"stdout\"", &http)
+    };
+    let codes = |credential: &str| found(&sink(credential)).into_iter().map(|it| it.0).collect::<Vec<_>>();
+    assert_eq!(codes("bank = { bearer = \"hunter2\" }"), ["C034"]);
+    assert_eq!(codes("crm = { }")[0], "C019");
+    assert_eq!(codes("crm = { bearer = \"a\", header = \"b\" }")[0], "C019");
+    assert_eq!(codes("crm = { bearer = \"a\", user = \"b\" }")[0], "C003");
+    assert_eq!(codes("crm = { basic = { user = \"a\" } }")[0], "C004");
+    assert_eq!(codes("crm = { header = \"webhook-id\", value = \"hunter2\" }"), ["C013"]);
+    assert_eq!(codes("crm = { header = \"a b\", value = \"hunter2\" }"), ["C013"]);
+    assert!(
+        !format!("{:?}", read(&sink("crm = { header = \"a b\", value = \"hunter2\" }"))).contains("hunter2")
+    );
+    let good = read(&sink("crm = { basic = { user = \"u\", password = \"hunter2\" } }")).unwrap();
+    assert_eq!(good.plugins["p"].credentials, ["crm"]);
+    assert!(!format!("{good:?}").contains("hunter2") && !format!("{good:?}").contains("dTpodW50ZXIy"));
+}
+
+#[test]
+fn lookup_tables_have_one_origin_and_plugins_name_those_that_there_are() {
+    let codes = |text: &str| {
+        let found = found(&with(&format!("plugins = [\"p\"]\n[plugin.p]\ncomponent = \"a\"\n{text}")));
+        found.into_iter().map(|it| (it.0, it.3)).collect::<Vec<_>>()
+    };
+    let one = |code, path: &str| vec![(code, path.to_owned())];
+    let granted = "lookups = [\"l\"]\n[lookup.l]\n";
+    let of = |lines: &str| codes(&format!("{granted}{lines}"));
+    assert_eq!(codes("lookups = [\"x\"]"), one("C029", "plugin.p.lookups[0]"));
+    assert_eq!(
+        codes("lookups = [\"l\", \"l\"]\n[lookup.l]\nfile = \"a.csv\"\nkey = \"id\""),
+        one("C026", "plugin.p.lookups[1]")
+    );
+    assert_eq!(of("refresh = \"1 s\""), one("C004", "lookup.l"));
+    assert_eq!(of("file = \"a.csv\""), one("C004", "lookup.l"));
+    assert_eq!(of("file = \"a\"\nkey = \"id\""), one("C004", "lookup.l"));
+    assert_eq!(of("file = \"a\"\nformat = \"xml\"\nkey = \"id\""), one("C013", "lookup.l.format"));
+    assert_eq!(of("file = \"a.csv\"\nquery = \"SELECT\"\nkey = \"id\""), one("C019", "lookup.l.query"));
+    assert_eq!(of("query = \"SELECT\"\nkey = \"id\""), one("C004", "lookup.l"));
+    assert_eq!(of("query = \"SELECT\"\nkey = \"id\"\nsource = \"shup\""), one("C020", "lookup.l.source"));
+    assert_eq!(
+        of("query = \"SELECT\"\nkey = \"id\"\nurl = \"mysql://hunter2@h\""),
+        one("C016", "lookup.l.url")
+    );
+    assert_eq!(of("file = \"a.csv\"\nkey = \"id\"\nrefresh = \"1 ms\""), one("C006", "lookup.l.refresh"));
+    let unused = read(&with("[lookup.l]\nfile = \"a.json\"")).unwrap().warnings;
+    assert_eq!((unused.len(), unused[0].code), (1, "C033"));
+    let config = read(&with(
+        "plugins = [\"p\"]\n[plugin.p]\ncomponent = \"a\"\nlookups = [\"l\"]\n[lookup.l]\n\
+                             query = \"SELECT 1 AS id\"\nkey = \"id\"\nurl = \"postgres://u:hunter2@h/d\"",
+    ))
+    .unwrap();
+    assert_eq!(config.plugins["p"].plugin.lookups[0].name, "l");
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
 fn what_is_close_is_suggested() {
     let allowed = |text: &str| read(text).unwrap_err()[0].allowed.clone();
     let kafak = with("").replace("stdout", "kafak");
@@ -250,9 +310,11 @@ held = { x = 1 }
         [sink.n]\ntype = \"nats\"\nservers = [\"nats://a\"]\nx = 1
         [sink.h]\ntype = \"http\"\nurl = \"http://a\"\nsign = { secret = \"a\", x = 1 }\nx = 1
         [plugin.p]\ncomponent = \"a\"\nlimits = { x = 1 }\nx = 1
+        [lookup.l]\nfile = \"a.csv\"\nkey = \"id\"\nx = 1
+        [lookup.q]\nsource = \"shop\"\nquery = \"SELECT\"\nkey = \"id\"\nx = 1
         [admin]\nx = 1";
     let found = read(&format!("{postgres}{STDOUT}{PIPELINE}{rest}")).unwrap_err();
-    assert_eq!(found.iter().filter(|it| it.code == "C003").count(), 16, "{found:#?}");
+    assert_eq!(found.iter().filter(|it| it.code == "C003").count(), 18, "{found:#?}");
     for diagnostic in found.iter().filter(|it| it.code == "C003") {
         let keys = diagnostic.allowed.strip_prefix("allowed: ").unwrap();
         for key in keys.split(';').next().unwrap().split(", ") {

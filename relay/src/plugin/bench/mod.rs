@@ -8,7 +8,7 @@ use relay_engine::verdict::Verdict;
 
 use crate::plugin::golden::{self, Case, Suite};
 use crate::plugin::host::{Build, PluginConfig, PluginLimits};
-use crate::plugin::{Answer, Generation, Plugin, PluginError};
+use crate::plugin::{Answer, Generation, Plugin, PluginError, Tables};
 
 /// Events of one batch: what a busy lane reads at once.
 pub const BATCH: usize = 100;
@@ -65,6 +65,7 @@ pub fn bench(name: &str, bytes: &[u8], suites: &[Suite], events: usize) -> Resul
             limits: PluginLimits::default(),
             accept: Vec::new(),
             shadow: None,
+            lookups: Vec::new(),
         };
         let started = Instant::now();
         let generation = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config))?;
@@ -82,6 +83,7 @@ fn measure(
 ) -> Result<Figures, PluginError> {
     let started = Instant::now();
     let mut plugin = generation.instantiate()?;
+    plugin.freeze_tables(Tables::written(&suite.lookups));
     let instance = started.elapsed();
     let batch = batch(suite.cases.iter().cycle().take(BATCH), generation)?;
     let mut answers = Vec::with_capacity(BATCH);
@@ -123,6 +125,7 @@ fn alone(
     suite: &Suite,
 ) -> Result<((String, Duration), usize, usize), PluginError> {
     let mut plugin = generation.instantiate()?;
+    plugin.freeze_tables(Tables::written(&suite.lookups));
     let mut slowest = (String::new(), Duration::ZERO);
     let (mut messages, mut output) = (0, 0);
     for case in &suite.cases {

@@ -8,7 +8,7 @@ use relay_engine::event::{BatchFull, EventBatch, EventFields};
 
 use super::{Case, CaseOutcome, CaseResult, EventRow, Outcome, Suite, outcome};
 use crate::plugin::host::{Build, PluginConfig, PluginHost, PluginLimits};
-use crate::plugin::{Answer, Fault, Generation, PluginError};
+use crate::plugin::{Answer, Fault, Generation, PluginError, Tables};
 
 /// Runs every case of `suites` against the component `bytes`, in their order; `name` stands in errors.
 ///
@@ -110,6 +110,7 @@ fn load(
         limits: limits.clone(),
         accept: Vec::new(),
         shadow: None,
+        lookups: Vec::new(),
     };
     let loaded = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config));
     loaded.map_err(|error| PluginError { what: format!("{}: {}", suite.file, error.what), ..error })
@@ -128,11 +129,13 @@ fn run_suite(
     suite: &Suite,
     budget: &Budget,
 ) -> Result<Vec<CaseResult>, PluginError> {
-    let behind = run_all(generation, suite, budget)?;
+    // Those of the file and no others: the cases come out the same wherever they run.
+    let tables = Tables::written(&suite.lookups);
+    let behind = run_all(generation, suite, &tables, budget)?;
     let mut results = Vec::with_capacity(suite.cases.len());
     for (case, behind) in suite.cases.iter().zip(behind) {
         budget.check(&generation.identity().name)?;
-        let (answer, duration) = run_alone(generation, case)?;
+        let (answer, duration) = run_alone(generation, case, &tables)?;
         let found = outcome(&answer, &case.event);
         let detail = match &answer {
             Answer::Fault(fault) | Answer::Failing(fault) => Some(fault.detail.clone()),
@@ -151,8 +154,14 @@ fn run_suite(
 }
 
 /// One case on an instance that saw nothing else.
-fn run_alone(generation: &dyn Generation, case: &Case) -> Result<(Answer, Duration), PluginError> {
+fn run_alone(
+    generation: &dyn Generation,
+    case: &Case,
+    tables: &Tables,
+) -> Result<(Answer, Duration), PluginError> {
     let mut plugin = generation.instantiate()?;
+    plugin.freeze_tables(tables.clone());
+    plugin.mute();
     plugin.freeze_clock(case.now);
     let mut batch = EventBatch::default();
     let mut answers = Vec::new();
@@ -164,8 +173,15 @@ fn run_alone(generation: &dyn Generation, case: &Case) -> Result<(Answer, Durati
 }
 
 /// All cases on one instance, one behind the other, as a lane would run them.
-fn run_all(generation: &dyn Generation, suite: &Suite, budget: &Budget) -> Result<Vec<Outcome>, PluginError> {
+fn run_all(
+    generation: &dyn Generation,
+    suite: &Suite,
+    tables: &Tables,
+    budget: &Budget,
+) -> Result<Vec<Outcome>, PluginError> {
     let mut plugin = generation.instantiate()?;
+    plugin.freeze_tables(tables.clone());
+    plugin.mute();
     let mut outcomes = Vec::new();
     for case in &suite.cases {
         budget.check(&generation.identity().name)?;

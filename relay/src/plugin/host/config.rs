@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::plugin::lookup::LookupConfig;
+
 /// Settings of one plugin, already validated.
 #[derive(Debug, Clone)]
 pub struct PluginConfig {
@@ -18,6 +20,8 @@ pub struct PluginConfig {
     pub accept: Vec<String>,
     /// Another component that runs beside it on the same events; nothing of it is sent.
     pub shadow: Option<PathBuf>,
+    /// The lookup tables that it may read.
+    pub lookups: Vec<LookupConfig>,
 }
 
 /// What one plugin may use.
@@ -35,6 +39,10 @@ pub struct PluginLimits {
     pub output: usize,
     /// Headers of one message, beside those it inherits.
     pub headers: usize,
+    /// Bytes that lookup tables may hand over for one event.
+    pub lookup: usize,
+    /// Series of its own metrics, over all instances.
+    pub series: usize,
     /// Log lines per second, over all instances.
     pub log_lines: usize,
     /// Bytes of one log line.
@@ -52,6 +60,8 @@ impl Default for PluginLimits {
             messages: 64,
             output: 4 << 20,
             headers: 64,
+            lookup: 1 << 20,
+            series: 100,
             log_lines: 100,
             log_line: 4 << 10,
             instance_per_batch: false,

@@ -142,7 +142,7 @@ fn not_served(name: &str) -> Refusal {
         "plugins get no files, sockets, environment or clocks of WASI: build it for wasm32-unknown-unknown \
          with `relay plugin build`, or stub WASI out"
     } else {
-        "the relay offers plugins relay:plugin/log and relay:plugin/clock only; it may be older than the plugin"
+        "this relay does not offer it; it may be older than the plugin"
     };
     Refusal {
         code: "P104",

@@ -22,6 +22,9 @@ pub(super) const MESSAGE: &str = "P125";
 /// No instance could be made of a build that was fine when it was loaded.
 pub(super) const INSTANCE: &str = "P126";
 
+/// The guest read more from lookup tables than one event may.
+pub(super) const LOOKUP: &str = "P128";
+
 /// The plugin failed on nearly every event, and is not asked for a while.
 pub(super) const FAILING: &str = "P127";
 
@@ -54,6 +57,12 @@ pub(super) fn of_call(error: &wasmtime::Error, state: &GuestState) -> Fault {
             backtrace(error)
         );
         return Fault { code: MEMORY, detail };
+    }
+    if let Some(wanted) = state.lookup.refused() {
+        let allowed = state.lookup.allowed();
+        let detail =
+            format!("read {wanted} bytes from lookup tables where {allowed} are allowed{}", backtrace(error));
+        return Fault { code: LOOKUP, detail };
     }
     let cause = cause(error);
     if cause.contains(TOO_MUCH_DATA) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::plugin::{Fault, Generation, Identity, Permissions, Plugin, PluginError, Record};
+use crate::plugin::lookup::Lookup;
+use crate::plugin::{Fault, Generation, Identity, Permissions, Plugin, PluginError, Record, Tables};
 
 use super::config::PluginLimits;
 use super::engine::PluginEngine;
@@ -11,6 +12,7 @@ use super::fault;
 use super::guest::{Linked, Problem};
 use super::instance::{Instance, StartError};
 use super::log::{GuestLog, printable};
+use super::metrics::GuestMetrics;
 use super::runner::LanePlugin;
 
 /// Problems of a configuration that one error lists.
@@ -27,6 +29,10 @@ pub(super) struct Loaded {
     /// What it imports.
     pub(super) permissions: Permissions,
     pub(super) limits: PluginLimits,
+    /// The tables that it may read.
+    pub(super) lookups: Vec<Arc<Lookup>>,
+    /// Shared by all builds of the plugin.
+    pub(super) metrics: Arc<GuestMetrics>,
     /// Shared by all instances.
     pub(super) log: Arc<GuestLog>,
     /// What became of the events of all instances.
@@ -51,6 +57,11 @@ impl Loaded {
                  before they fail"
             );
         }
+    }
+
+    /// The newest version of each table that it may read.
+    pub(super) fn tables(&self) -> Tables {
+        Tables::of(self.lookups.iter().map(|it| (it.name().into(), it.table())).collect())
     }
 
     /// A configured instance.

@@ -10,6 +10,7 @@ use wasmtime::{Engine, Result, Store};
 use super::contract::Contract;
 use super::state::GuestState;
 use super::v0_1;
+use crate::plugin::Tables;
 
 /// What a plugin says about itself, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(super) struct Part<'a> {
     pub(super) range: Range<usize>,
     /// Microseconds since the Unix epoch: what the guest's clock shows.
     pub(super) now: u64,
+    /// The lookup tables that the guest may read.
+    pub(super) tables: &'a Tables,
 }
 
 impl Linked {

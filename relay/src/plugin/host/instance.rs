@@ -13,6 +13,7 @@ use super::engine::PluginEngine;
 use super::fault;
 use super::generation::Loaded;
 use super::guest::{Description, Guest, Part, Problem, Scratch};
+use super::metrics::GuestMetrics;
 use super::state::GuestState;
 
 /// Events after which an instance gives way to a fresh one. A plugin that keeps 100 bytes of every event then
@@ -69,16 +70,15 @@ impl Instance {
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_callback(|mut store| Ok(store.data_mut().deadline.tick()));
         let limits = &loaded.limits;
-        let guest = timed(&mut store, &loaded.engine, limits.batch_time, 0, |store| {
-            loaded.linked.instantiate(store)
-        })?;
+        let guest =
+            timed(&mut store, &loaded.engine, limits.batch_time, |store| loaded.linked.instantiate(store))?;
         Ok(Self { store, guest, events: 0 })
     }
 
     /// What the plugin says about itself.
     pub(super) fn describe(&mut self, loaded: &Loaded) -> Result<Description, Fault> {
         let guest = &self.guest;
-        timed(&mut self.store, &loaded.engine, loaded.limits.batch_time, 0, |store| guest.describe(store))
+        timed(&mut self.store, &loaded.engine, loaded.limits.batch_time, |store| guest.describe(store))
     }
 
     /// Hands the configuration over; afterwards the instance is ready for batches.
@@ -86,7 +86,7 @@ impl Instance {
         let guest = &self.guest;
         let time = loaded.limits.batch_time;
         let problems =
-            timed(&mut self.store, &loaded.engine, time, 0, |store| guest.configure(store, &loaded.config))
+            timed(&mut self.store, &loaded.engine, time, |store| guest.configure(store, &loaded.config))
                 .map_err(StartError::Configure)?;
         if problems.is_empty() { Ok(self) } else { Err(StartError::Refused(problems)) }
     }
@@ -101,16 +101,24 @@ impl Instance {
         let events = part.range.len();
         self.events += events;
         self.store.set_hostcall_fuel(largest_answer(&loaded.limits, events));
+        let state = self.store.data_mut();
+        state.now = part.now;
+        state.metrics.begin();
+        state.lookup.begin(part.tables, loaded.limits.lookup, events);
         let guest = &self.guest;
         let time = time_of(&loaded.limits, events);
-        let verdicts = timed(&mut self.store, &loaded.engine, time, part.now, |store| {
-            guest.transform(store, part, scratch)
-        })?;
+        let verdicts =
+            timed(&mut self.store, &loaded.engine, time, |store| guest.transform(store, part, scratch))?;
         if verdicts.len() != events {
             let detail = format!("answered {events} events with {} verdicts", verdicts.len());
             return Err(Fault { code: fault::LENGTH, detail });
         }
         Ok(verdicts)
+    }
+
+    /// What the last call counted takes effect.
+    pub(super) fn publish_metrics(&mut self, metrics: &GuestMetrics) {
+        self.store.data_mut().metrics.publish(metrics);
     }
 
     /// Bytes of its memories and tables.
@@ -138,10 +146,9 @@ fn timed<T>(
     store: &mut Store<GuestState>,
     engine: &PluginEngine,
     time: Duration,
-    now: u64,
     call: impl FnOnce(&mut Store<GuestState>) -> wasmtime::Result<T>,
 ) -> Result<T, Fault> {
-    store.data_mut().start(time, now);
+    store.data_mut().start(time);
     // The first tick sets the start of the count, whenever it comes.
     store.set_epoch_deadline(1);
     let running = engine.running();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::plugin::lookup::{LookupConfig, LookupError, Lookups};
 use crate::plugin::{Generation, Identity, Permissions, PluginError};
 
 use super::build::Build;
@@ -17,6 +18,7 @@ use super::generation::{Loaded, LoadedGeneration, listed};
 use super::guest::{Description, Linked};
 use super::instance::{Instance, StartError};
 use super::log::{GuestLog, printable};
+use super::metrics::MetricsRegistry;
 
 /// Bytes of a plugin's name or version that screens and dead letters keep.
 const LONGEST_VERSION: usize = 64;
@@ -29,6 +31,8 @@ const LONGEST_SUMMARY: usize = 400;
 pub struct PluginHost {
     engine: Arc<PluginEngine>,
     components: Components,
+    lookups: Arc<Lookups>,
+    metrics: MetricsRegistry,
 }
 
 /// The plugin engine can't start on this machine.
@@ -74,7 +78,18 @@ impl PluginHost {
     /// [`HostError`] (`P110`) when the machine allows no executable memory or no thread.
     pub fn with(config: &HostConfig) -> Result<Self, HostError> {
         let engine = PluginEngine::start().map_err(|error| HostError(fault::cause(&error)))?;
-        Ok(Self { engine: Arc::new(engine), components: Components::new(config) })
+        Ok(Self {
+            engine: Arc::new(engine),
+            components: Components::new(config),
+            lookups: Arc::default(),
+            metrics: MetricsRegistry::default(),
+        })
+    }
+
+    /// The lookup tables of its plugins: somebody has to read them again.
+    #[must_use]
+    pub fn lookups(&self) -> Arc<Lookups> {
+        Arc::clone(&self.lookups)
     }
 
     /// Reads the component of `config` and does everything that [`PluginHost::load_build`] does.
@@ -92,7 +107,7 @@ impl PluginHost {
     /// language runtime, so never call it where events flow.
     ///
     /// # Errors
-    /// `P101` to `P109`, by the step that refused the build.
+    /// `P101` to `P109`, by the step that refused the build, and `P140` for a lookup table that can't be read.
     pub fn load_build(
         &self,
         config: &PluginConfig,
@@ -131,6 +146,7 @@ impl PluginHost {
             limits: PluginLimits::default(),
             accept: Vec::new(),
             shadow: None,
+            lookups: Vec::new(),
         };
         let build = Build::new(bytes.to_vec(), &config.config);
         self.link(&config, &build).and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))
@@ -145,6 +161,8 @@ impl PluginHost {
             _ => refusal,
         })?;
         let linked = Linked::new(engine, &component, contract).map_err(|error| does_not_fit(&error))?;
+        let open = |it: &LookupConfig| self.lookups.open(it).map_err(|error| without_table(&it.name, error));
+        let lookups = config.lookups.iter().map(open).collect::<Result<_, _>>()?;
         let identity = Identity {
             name: config.name.clone(),
             version: String::new(),
@@ -157,6 +175,8 @@ impl PluginHost {
             log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
             identity: Arc::new(identity),
             limits: config.limits.clone(),
+            lookups,
+            metrics: self.metrics.of(&config.name, config.limits.series),
             record: Arc::default(),
             has_told_of_memory: AtomicBool::new(false),
             config: config.config.to_string(),
@@ -212,6 +232,14 @@ impl PluginError {
             what: format!("{} can't be read: {error}", config.component.display()),
             remedy: "build it with `relay plugin build`, or correct the path of its component".to_owned(),
         }
+    }
+}
+
+fn without_table(name: &str, error: LookupError) -> Refusal {
+    Refusal {
+        code: "P140",
+        what: format!("its lookup table {name:?} can't be read: {}", error.what),
+        remedy: error.remedy,
     }
 }
 

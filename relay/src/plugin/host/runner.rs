@@ -6,7 +6,7 @@ use std::time::Instant;
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
 
-use crate::plugin::{Answer, Fault, Plugin, Tally};
+use crate::plugin::{Answer, Fault, Plugin, Tables, Tally};
 
 use super::circuit::{Ask, CAREFULLY, Circuit};
 use super::fault;
@@ -25,13 +25,25 @@ pub(super) struct LanePlugin {
     scratch: Scratch,
     /// What the guest's clock shows instead of the real time.
     frozen: Option<u64>,
+    /// What the guest reads instead of the tables that are granted to it.
+    tables: Option<Tables>,
+    /// Whether nobody is to see what the guest counts.
+    is_muted: bool,
     circuit: Circuit,
 }
 
 impl LanePlugin {
     pub(super) fn new(loaded: Arc<Loaded>, instance: Instance) -> Self {
         let (scratch, circuit) = (Scratch::default(), Circuit::default());
-        Self { loaded, instance: Some(instance), scratch, frozen: None, circuit }
+        Self {
+            loaded,
+            instance: Some(instance),
+            scratch,
+            frozen: None,
+            tables: None,
+            is_muted: false,
+            circuit,
+        }
     }
 
     /// Calls the guest for `part`; after a fault its instance is gone, and nothing of the call is used.
@@ -42,6 +54,9 @@ impl LanePlugin {
         };
         let verdicts = instance.transform(&self.loaded, part, &mut self.scratch)?;
         answers.extend(verdicts.map(|verdict| output::check(verdict, &self.loaded.limits)));
+        if !self.is_muted {
+            instance.publish_metrics(&self.loaded.metrics);
+        }
         match instance.wear() {
             None if !self.loaded.limits.instance_per_batch => self.instance = Some(instance),
             None => {}
@@ -189,6 +204,18 @@ impl Plugin for LanePlugin {
         self.frozen = Some(now);
     }
 
+    fn mute(&mut self) {
+        self.is_muted = true;
+    }
+
+    fn freeze_tables(&mut self, tables: Tables) {
+        self.tables = Some(tables);
+    }
+
+    fn tables(&self) -> Tables {
+        self.loaded.tables()
+    }
+
     fn memory(&self) -> Option<usize> {
         self.instance.as_ref().map(Instance::memory)
     }
@@ -201,7 +228,8 @@ impl Plugin for LanePlugin {
 impl LanePlugin {
     fn answer(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
         let now = self.frozen.unwrap_or_else(crate::plugin::port::now);
-        let part = Part { source, events, range: 0..events.len(), now };
+        let tables = self.tables.clone().unwrap_or_else(|| self.loaded.tables());
+        let part = Part { source, events, range: 0..events.len(), now, tables: &tables };
         match (self.circuit.ask(Instant::now()), events.len()) {
             (Ask::Not, _) => self.leave_alone(&part, answers),
             (Ask::Carefully, _) => self.run_carefully(&part, answers),
@@ -281,6 +309,20 @@ mod tests {
         };
         assert_eq!(seen(false), ["1", "2", "3", "1", "fault", "1"]);
         assert_eq!(seen(true), ["1", "2", "1", "1", "fault", "1"]);
+    }
+
+    #[test]
+    fn a_call_that_faulted_counts_nothing_and_the_run_in_its_place_does() {
+        let mut plugin = plugin(PluginLimits::default());
+        let counted = |plugin: &LanePlugin| plugin.loaded.metrics.counted("test");
+        plugin.run("shop", &events(&["q", "q", "a"]), &mut Vec::new());
+        assert_eq!(counted(&plugin), 2);
+        // Both ran in the batch that trapped; then each alone.
+        plugin.run("shop", &events(&["q", "v", "q"]), &mut Vec::new());
+        assert_eq!(counted(&plugin), 4);
+        plugin.mute();
+        plugin.run("shop", &events(&["q"]), &mut Vec::new());
+        assert_eq!(counted(&plugin), 4);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::config::PluginLimits;
 use super::deadline::Deadline;
 use super::log::GuestLog;
+use super::lookup::LookupReads;
 use super::memory::MemoryBudget;
+use super::metrics::CallMetrics;
 
 /// The host's side of one instance: its limits, and what it may see and say.
 #[derive(Debug)]
@@ -16,17 +18,28 @@ pub(super) struct GuestState {
     /// Microseconds since the Unix epoch, frozen for the batch.
     pub(super) now: u64,
     pub(super) log: Arc<GuestLog>,
+    pub(super) lookup: LookupReads,
+    pub(super) metrics: CallMetrics,
+    /// Series that it may have.
+    pub(super) most_series: usize,
 }
 
 impl GuestState {
     pub(super) fn new(log: Arc<GuestLog>, limits: &PluginLimits) -> Self {
-        Self { memory: MemoryBudget::new(limits.memory), deadline: Deadline::default(), now: 0, log }
+        Self {
+            memory: MemoryBudget::new(limits.memory),
+            deadline: Deadline::default(),
+            now: 0,
+            log,
+            lookup: LookupReads::default(),
+            metrics: CallMetrics::default(),
+            most_series: limits.series,
+        }
     }
 
     /// A new call begins, which may take `time`.
-    pub(super) fn start(&mut self, time: Duration, now: u64) {
+    pub(super) fn start(&mut self, time: Duration) {
         self.memory.start();
         self.deadline.start(time);
-        self.now = now;
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn config(component: impl AsRef<Path>) -> PluginConfig {
         limits: PluginLimits::default(),
         accept: Vec::new(),
         shadow: None,
+        lookups: Vec::new(),
     }
 }
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::testing::{OBEDIENT, WIT, component, config, events, obedient};
 use super::{Build, PluginConfig, PluginHost, PluginLimits};
-use crate::plugin::{Answer, Plugin, PluginError};
+use crate::plugin::lookup::{FileFormatConfig, LookupConfig, OriginConfig};
+use crate::plugin::{Answer, Plugin, PluginError, Tables};
 
 fn plugin(limits: PluginLimits) -> Box<dyn Plugin> {
     let config = PluginConfig { limits, ..config("obedient.wasm") };
@@ -329,4 +330,79 @@ fn a_plugin_that_needs_more_memory_than_it_may_have_is_refused() {
     let error = host.load_build(&config, &Build::new(obedient(), &config.config)).err().unwrap();
     assert_eq!(error.code, "P108");
     assert!(error.what.contains("limit is 64 KiB"), "{error}");
+}
+
+/// What a plugin that may read these rows of the table `test` answers.
+fn reading(rows: Value, limits: PluginLimits, ids: &[&str]) -> Vec<Answer> {
+    let Value::Object(rows) = rows else { panic!("rows are an object") };
+    let table = LookupConfig {
+        name: "test".to_owned(),
+        origin: OriginConfig::Rows(rows.into_iter().collect()),
+        max: 1 << 20,
+        refresh: Duration::from_secs(30),
+    };
+    let config = PluginConfig { lookups: vec![table], limits, ..config("obedient.wasm") };
+    let host = PluginHost::new().unwrap();
+    let generation = host.load_build(&config, &Build::new(obedient(), &config.config)).unwrap();
+    answers(&mut *generation.instantiate().unwrap(), &events(ids))
+}
+
+#[test]
+fn a_plugin_reads_rows_of_the_tables_that_it_may_read() {
+    let rows = json!({ "k1": { "tier": "gold" }, "k2": 7 });
+    let answered = reading(rows, PluginLimits::default(), &["k1", "k2", "k3"]);
+    assert_eq!(answered, [discarded(r#"{"tier":"gold"}"#), discarded("7"), discarded("none")]);
+}
+
+#[test]
+fn a_table_that_is_not_granted_is_denied_by_name() {
+    let mut plugin = plugin(PluginLimits::default());
+    let answered = answers(&mut *plugin, &events(&["k"]));
+    let why = "the plugin may not read the lookup table \"test\"; it may read: none";
+    assert_eq!(answered, [discarded(why)]);
+}
+
+#[test]
+fn what_one_event_reads_is_limited_and_costs_its_neighbours_nothing() {
+    let limits = PluginLimits { lookup: 2 << 10, ..PluginLimits::default() };
+    let rows = json!({ "k1": "x".repeat(3 << 10), "k2": 2, "j": "x".repeat(1 << 10) });
+    let answered = reading(rows, limits, &["k2", "k1", "j", "k2", "z", "k2"]);
+    assert_eq!((&answered[0], &answered[1]), (&discarded("2"), &discarded("large")));
+    assert_eq!((&answered[3], &answered[5]), (&discarded("2"), &discarded("2")));
+    for hostile in [&answered[2], &answered[4]] {
+        assert_eq!(code(hostile), "P128", "{hostile:?}");
+        assert!(detail(hostile).contains("2048 are allowed"), "{hostile:?}");
+    }
+}
+
+#[test]
+fn one_batch_sees_one_version_of_a_table_also_when_it_runs_again() {
+    let table = |rows: &str| {
+        let rows = serde_json::from_str(rows).unwrap();
+        Tables::written(&std::collections::BTreeMap::from([("test".to_owned(), rows)]))
+    };
+    let mut plugin = plugin(PluginLimits::default());
+    plugin.freeze_tables(table(r#"{ "k": 1 }"#));
+    // The trap has the batch run again, one event at a time on fresh instances.
+    let answered = answers(&mut *plugin, &events(&["k", "t", "k"]));
+    assert_eq!((&answered[0], &answered[2]), (&discarded("1"), &discarded("1")));
+    plugin.freeze_tables(table(r#"{ "k": 2 }"#));
+    assert_eq!(answers(&mut *plugin, &events(&["k"])), [discarded("2")]);
+}
+
+#[test]
+fn a_build_whose_table_can_not_be_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = OriginConfig::File {
+        path: folder.path().join("missing.csv"),
+        format: FileFormatConfig::Csv,
+        key: Some("id".to_owned()),
+    };
+    let refresh = Duration::from_secs(30);
+    let table = LookupConfig { name: "test".to_owned(), origin, max: 1 << 20, refresh };
+    let config = PluginConfig { lookups: vec![table], ..config("obedient.wasm") };
+    let host = PluginHost::new().unwrap();
+    let error = host.load_build(&config, &Build::new(obedient(), &config.config)).err().unwrap();
+    assert_eq!(error.code, "P140");
+    assert!(error.what.contains("\"test\"") && error.what.contains("missing.csv"), "{error}");
 }

@@ -116,7 +116,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("test.wasm");
         std::fs::write(&file, obedient()).unwrap();
-        assert_eq!(permissions(&file).unwrap().to_string(), "clock.now, log.write");
+        assert_eq!(
+            permissions(&file).unwrap().to_string(),
+            "clock.now, kv.get, kv.get-many, log.write, metrics.add-counter"
+        );
     }
 
     #[test]

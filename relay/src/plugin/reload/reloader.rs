@@ -23,7 +23,8 @@ pub(super) enum Asked {
     All(Vec<PluginConfig>),
     Reload {
         plugin: String,
-        config: Option<PluginConfig>,
+        /// Boxed, as it is larger than all else that is asked.
+        config: Option<Box<PluginConfig>>,
         accept: bool,
         answer: oneshot::Sender<Option<Turn>>,
     },
@@ -59,6 +60,7 @@ impl Reloader {
         accept: bool,
     ) -> Result<Option<Turn>, Stopped> {
         let plugin = plugin.to_owned();
+        let config = config.map(Box::new);
         self.ask(|answer| Asked::Reload { plugin, config, accept, answer }).await
     }
 

@@ -112,7 +112,7 @@ impl ReloadTask {
             }
             Asked::Reload { plugin, config, accept, answer } => {
                 let turn = match named(&mut self.plugins, &plugin) {
-                    Some(plugin) => Some(plugin.reload(&self.host, config, accept).await),
+                    Some(plugin) => Some(plugin.reload(&self.host, config.map(|it| *it), accept).await),
                     None => None,
                 };
                 self.publish();

@@ -98,8 +98,14 @@ impl Watched {
         if config.limits != self.config.limits {
             tracing::warn!(plugin = config.name, "other limits of a plugin need a restart of the relay");
         }
-        let limits = self.config.limits.clone();
-        self.config = Arc::new(PluginConfig { limits, ..config });
+        if config.lookups != self.config.lookups {
+            tracing::warn!(
+                plugin = config.name,
+                "other lookup tables of a plugin need a restart of the relay"
+            );
+        }
+        let (limits, lookups) = (self.config.limits.clone(), self.config.lookups.clone());
+        self.config = Arc::new(PluginConfig { limits, lookups, ..config });
         self.candidate.forget_refusal();
         self.beside.forget();
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use relay_engine::event::EventBatch;
 
 use crate::plugin::port::now;
-use crate::plugin::{Answer, Generation, Identity, Permissions, Plugin, PluginError, Record};
+use crate::plugin::{Answer, Generation, Identity, Permissions, Plugin, PluginError, Record, Tables};
 
 use super::tap::{Sample, ShadowTap};
 
@@ -56,9 +56,11 @@ impl Plugin for ShadowedPlugin {
         if !self.sets_clock {
             return self.plugin.run(source, events, answers);
         }
-        // Both builds see the same time, or every plugin that uses it would differ.
+        // Both builds see the same time and the same tables, or every plugin that uses them would differ.
         let now = now();
         self.plugin.freeze_clock(now);
+        let tables = self.plugin.tables();
+        self.plugin.freeze_tables(tables.clone());
         let first = answers.len();
         self.plugin.run(source, events, answers);
         if !self.tap.is_on() {
@@ -68,6 +70,7 @@ impl Plugin for ShadowedPlugin {
             source: source.to_owned(),
             running: Arc::clone(&self.running),
             now,
+            tables,
             events: events.clone(),
             answers: answers[first..].to_vec(),
         });
@@ -75,6 +78,18 @@ impl Plugin for ShadowedPlugin {
 
     fn freeze_clock(&mut self, now: u64) {
         self.plugin.freeze_clock(now);
+    }
+
+    fn mute(&mut self) {
+        self.plugin.mute();
+    }
+
+    fn freeze_tables(&mut self, tables: Tables) {
+        self.plugin.freeze_tables(tables);
+    }
+
+    fn tables(&self) -> Tables {
+        self.plugin.tables()
     }
 
     fn memory(&self) -> Option<usize> {

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use relay_engine::event::EventBatch;
 
-use crate::plugin::{Answer, Generation};
+use crate::plugin::{Answer, Generation, Tables};
 use crate::telemetry;
 
 use super::worker;
@@ -23,6 +23,8 @@ pub(super) struct Sample {
     pub(super) running: Arc<str>,
     /// What the guest's clock showed, in microseconds since the Unix epoch.
     pub(super) now: u64,
+    /// The lookup tables that the guest read.
+    pub(super) tables: Tables,
     pub(super) events: EventBatch,
     pub(super) answers: Vec<Answer>,
 }

@@ -36,6 +36,8 @@ impl Worker {
                 return;
             }
         };
+        // The live build counts the same events.
+        other.mute();
         let (mut told, mut since) = (0, Instant::now());
         let mut answers = Vec::new();
         while let Ok(sample) = samples.recv() {
@@ -45,6 +47,7 @@ impl Worker {
             }
             answers.clear();
             other.freeze_clock(sample.now);
+            other.freeze_tables(sample.tables.clone());
             // What it logs, and what is logged of its faults, reads as if the live build did it.
             dispatcher::with_default(&Dispatch::none(), || {
                 other.run(&sample.source, &sample.events, &mut answers);

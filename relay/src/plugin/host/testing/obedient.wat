@@ -10,11 +10,19 @@
 ;;   r  calls itself until the stack ends
 ;;   x  leaves this instance such that
 ;;   y  traps, and without it discards like every other
+;;   k  discards, with the value of its id in the lookup table "test", "none", or why there is none
+;;   j  asks for that value 1000 times
+;;   z  asks for 8000 values at once
+;;   q  counts one more of "test"
+;;   v  counts one more of "test" and traps
 ;; and discards every other event for the reason "test".
 ;;
 ;; A configuration of "trap" traps, one of "loop" loops, one of "problem" is refused at /a.
 (module
   (import "relay:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
+  (import "relay:plugin/metrics@0.1.0" "add-counter" (func $count (param i32 i32 i64 i32 i32)))
+  (import "relay:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
+  (import "relay:plugin/kv@0.1.0" "get-many" (func $get_many (param i32 i32 i32 i32 i32)))
   (import "relay:plugin/clock@0.1.0" "now" (func $now (result i64)))
   (memory (export "memory") 2)
   (global $top (mut i32) (i32.const 65536))
@@ -26,6 +34,8 @@
   (data (i32.const 110) "0.9.1")
   (data (i32.const 120) "/a")
   (data (i32.const 130) "\ff\fe")
+  (data (i32.const 140) "none")
+  (data (i32.const 145) "large")
   ;; The description: name, version, summary, and a schema.
   (data (i32.const 200) "\64\00\00\00\04\00\00\00\6e\00\00\00\05\00\00\00\64\00\00\00\04\00\00\00\01\00\00\00\64\00\00\00\04\00\00\00")
   ;; The answer of a refused `configure`, and its one problem.
@@ -135,6 +145,43 @@
       (local.set $left (i32.sub (local.get $left) (i32.const 1)))
       (br_if $line (local.get $left))))
 
+  ;; The answer of `get`: ok or error, then none or some bytes, or a kind of error and its text.
+  (func $ask (param $event i32) (result i32)
+    (local $answer i32)
+    (local.set $answer (call $zeroed (i32.const 24)))
+    (call $get (i32.const 100) (i32.const 4) (i32.load (local.get $event)) (i32.load offset=4 (local.get $event))
+      (local.get $answer))
+    (local.get $answer))
+
+  (func $look_up (param $event i32) (param $verdict i32)
+    (local $answer i32)
+    (local.set $answer (call $ask (local.get $event)))
+    (if (i32.load8_u (local.get $answer))
+      (then
+        (if (i32.eq (i32.load8_u offset=8 (local.get $answer)) (i32.const 2))
+          (then (call $discard (local.get $verdict) (i32.const 145) (i32.const 5)))
+          (else (call $discard (local.get $verdict) (i32.load offset=16 (local.get $answer))
+            (i32.load offset=20 (local.get $answer))))))
+      (else
+        (if (i32.load8_u offset=8 (local.get $answer))
+          (then (call $discard (local.get $verdict) (i32.load offset=12 (local.get $answer))
+            (i32.load offset=16 (local.get $answer))))
+          (else (call $discard (local.get $verdict) (i32.const 140) (i32.const 4)))))))
+
+  (func $ask_and_ask (param $event i32)
+    (local $left i32)
+    (local.set $left (i32.const 1000))
+    (loop $again
+      (drop (call $ask (local.get $event)))
+      (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+      (br_if $again (local.get $left))))
+
+  ;; Asks for as many keys as its memory has room for, all of them the empty text.
+  (func $ask_for_many
+    (call $get_many (i32.const 100) (i32.const 4) (i32.const 1024) (i32.const 8000) (call $zeroed (i32.const 24))))
+
+  (func $count_one (call $count (i32.const 100) (i32.const 4) (i64.const 1) (i32.const 0) (i32.const 0)))
+
   (func $obey (param $event i32) (param $verdict i32)
     (local $letter i32)
     (local.set $letter (i32.load8_u (i32.load (local.get $event))))
@@ -162,6 +209,11 @@
     (if (i32.eq (local.get $letter) (i32.const 0x78)) (then (global.set $spoiled (i32.const 1))))
     (if (i32.and (i32.eq (local.get $letter) (i32.const 0x79)) (global.get $spoiled))
       (then (call $trap_as_asked)))
+    (if (i32.eq (local.get $letter) (i32.const 0x6b)) (then (call $look_up (local.get $event) (local.get $verdict))))
+    (if (i32.eq (local.get $letter) (i32.const 0x6a)) (then (call $ask_and_ask (local.get $event))))
+    (if (i32.eq (local.get $letter) (i32.const 0x71)) (then (call $count_one)))
+    (if (i32.eq (local.get $letter) (i32.const 0x76)) (then (call $count_one) (call $trap_as_asked)))
+    (if (i32.eq (local.get $letter) (i32.const 0x7a)) (then (call $ask_for_many)))
     (if (i32.eq (local.get $letter) (i32.const 0x63)) (then (call $tell_time (local.get $verdict))))
     (if (i32.eq (local.get $letter) (i32.const 0x69)) (then (call $tell_seen (local.get $verdict)))))
 

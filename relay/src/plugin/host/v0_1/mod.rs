@@ -2,6 +2,8 @@
 
 mod answer;
 mod event;
+mod kv;
+mod metrics;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +21,13 @@ pub(super) use bindings::{Transformer, TransformerPre};
 pub(super) use event::Scratch;
 
 /// What this version of the contract offers to plugins.
-pub(super) const IMPORTS: &[(&str, &[&str])] = &[("types", &[]), ("log", &["write"]), ("clock", &["now"])];
+pub(super) const IMPORTS: &[(&str, &[&str])] = &[
+    ("types", &[]),
+    ("log", &["write"]),
+    ("clock", &["now"]),
+    ("kv", &["get", "get-many"]),
+    ("metrics", &["add-counter", "set-gauge", "record-histogram"]),
+];
 
 /// The interface of the log.
 const LOG: &str = "relay:plugin/log@0.1.0";
@@ -37,6 +45,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> Result<()> {
     use bindings::relay::plugin::{clock, log, types};
     types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    kv::add_to_linker(linker)?;
+    metrics::add_to_linker(linker)?;
     // By hand, so that a line is read where it lies in the guest's memory: generated code would copy all of it
     // before it is cut to its limit, or dropped.
     linker.instance(LOG)?.func_wrap("write", |store, (level, line): (log::Level, WasmStr)| {
