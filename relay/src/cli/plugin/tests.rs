@@ -25,6 +25,10 @@ fn inspection() -> Inspection {
         contract: "relay:plugin@0.1.0".to_owned(),
         world: "transformer",
         imports: vec![interface("types", &[]), interface("log", &["write"]), interface("clock", &["now"])],
+        stubs: vec![Interface {
+            name: "wasi:clocks/wall-clock@0.2.12".to_owned(),
+            functions: vec!["now".to_owned()],
+        }],
         exports: vec![interface("transform", &["describe", "configure", "transform"])],
         name: "hello".to_owned(),
         version: "0.1.0".to_owned(),
@@ -42,7 +46,7 @@ fn inspection() -> Inspection {
 #[test]
 fn inspect_shows_what_a_plugin_may_use_and_which_settings_it_takes() {
     insta::assert_snapshot!("inspect", inspect::screen(&inspection()));
-    let quiet = Inspection { imports: Vec::new(), config_schema: None, ..inspection() };
+    let quiet = Inspection { imports: Vec::new(), stubs: Vec::new(), config_schema: None, ..inspection() };
     insta::assert_snapshot!("inspect_nothing", inspect::screen(&quiet));
     insta::assert_snapshot!("inspect_json", inspect::json_screen(&inspection()));
 }

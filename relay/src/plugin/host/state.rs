@@ -7,6 +7,7 @@ use super::config::PluginLimits;
 use super::deadline::Deadline;
 use super::log::GuestLog;
 use super::memory::MemoryBudget;
+use super::wasi::{Printed, Seed};
 
 /// The host's side of one instance: its limits, and what it may see and say.
 #[derive(Debug)]
@@ -16,11 +17,22 @@ pub(super) struct GuestState {
     /// Microseconds since the Unix epoch, frozen for the batch.
     pub(super) now: u64,
     pub(super) log: Arc<GuestLog>,
+    /// What it printed of lines that have no end yet.
+    pub(super) printed: Printed,
+    /// What seeds the generators of its runtime, until its first event.
+    pub(super) seed: Option<Seed>,
 }
 
 impl GuestState {
     pub(super) fn new(log: Arc<GuestLog>, limits: &PluginLimits) -> Self {
-        Self { memory: MemoryBudget::new(limits.memory), deadline: Deadline::default(), now: 0, log }
+        Self {
+            memory: MemoryBudget::new(limits.memory),
+            deadline: Deadline::default(),
+            now: 0,
+            log,
+            printed: Printed::default(),
+            seed: Some(Seed::default()),
+        }
     }
 
     /// A new call begins, which may take `time`.
@@ -28,5 +40,11 @@ impl GuestState {
         self.memory.start();
         self.deadline.start(time);
         self.now = now;
+    }
+
+    /// A call is over: writes what it printed and did not end with a new line.
+    pub(super) fn finish(&mut self) {
+        self.printed.finish(&self.log);
+        self.log.finish();
     }
 }
