@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{bench, cases, history, inspect, junit, new, reload, rollback};
 use crate::cli::style::Style;
 use crate::plugin::bench::Figures;
+use crate::plugin::build::Language;
 use crate::plugin::golden::{CaseOutcome, CaseResult, Outcome, Suite};
 use crate::plugin::history::{How, Left, Row};
 use crate::plugin::host::PluginLimits;
@@ -106,7 +107,11 @@ fn new_says_what_was_made_and_what_to_do() {
     let made = Created { dir: "hello".into(), name: "hello".to_owned(), sdk: Sdk::Copied };
     insta::assert_snapshot!("new", new::screen(&made));
     let sdk = Sdk::At("/srv/outbox-relay/plugin-sdk".into());
-    insta::assert_snapshot!("new_with_sdk", new::screen(&Created { sdk, ..made }));
+    insta::assert_snapshot!("new_with_sdk", new::screen(&Created { sdk, ..made.clone() }));
+    let js = Sdk::OfLanguage(Language::JavaScript);
+    insta::assert_snapshot!("new_js", new::screen(&Created { sdk: js, ..made.clone() }));
+    let python = Sdk::OfLanguage(Language::Python);
+    insta::assert_snapshot!("new_python", new::screen(&Created { sdk: python, ..made }));
 }
 
 #[test]
