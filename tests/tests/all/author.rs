@@ -29,6 +29,7 @@ pub(crate) fn author(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).env("CARGO_NET_OFFLINE", "true").env("NO_COLOR", "1");
     command.env("CARGO_TARGET_DIR", target_folder().join("test-authors/target"));
+    command.env("XDG_CACHE_HOME", target_folder().join("test-authors/cache"));
     for (name, _) in std::env::vars_os() {
         let told =
             name.to_str().is_some_and(|it| it.starts_with("CARGO_PKG_") || it.starts_with("CARGO_MANIFEST_"));
@@ -135,7 +136,7 @@ fn mistakes_of_an_author_are_told_with_what_to_do() {
     let (_, err) = assert_ends(&run(&folder, &["plugin", "new", "Hello"]), 2);
     assert!(err.starts_with("error[P170]: \"Hello\" can't be the name of a plugin"), "{err}");
     let (_, err) = assert_ends(&run(&folder, &["plugin", "new", "hello", "--lang", "cobol"]), 2);
-    assert!(err.contains("possible values: rust"), "{err}");
+    assert!(err.contains("possible values: rust, js, python"), "{err}");
     fs::create_dir(folder.join("taken")).unwrap();
     fs::write(folder.join("taken/file"), "").unwrap();
     let (_, err) = assert_ends(&run(&folder, &["plugin", "new", "taken"]), 1);

@@ -7,7 +7,7 @@ use notify::{RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 /// What is never a source: what cargo makes, and what belongs to no build.
-const SKIPPED: &[&str] = &["target", ".git", "node_modules"];
+const SKIPPED: &[&str] = &["target", ".git", "node_modules", ".venv", "__pycache__"];
 
 /// Folders below a crate that are looked into; a link that leads in a circle ends here.
 const DEEPEST: usize = 12;
@@ -51,7 +51,9 @@ fn list(dir: &Path, depth: usize, into: &mut Vec<(PathBuf, SystemTime, u64)>) {
 }
 
 fn is_source(path: &Path) -> bool {
-    path.extension().is_some_and(|it| ["rs", "toml", "wit", "json", "txt"].iter().any(|known| it == *known))
+    path.extension().is_some_and(|it| {
+        ["rs", "js", "mjs", "py", "toml", "wit", "json", "txt"].iter().any(|known| it == *known)
+    })
 }
 
 /// Says that something moved in a folder; what, is found by looking.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::plugin::build::{BuildError, CASES, component_of};
+use crate::plugin::build::{BuildError, CASES, Language, component_of};
 use crate::plugin::golden::{CaseError, Suite};
 use crate::plugin::host::PluginConfig;
 
@@ -65,7 +65,8 @@ fn crate_of(component: &Path) -> Option<PathBuf> {
     let around = component.parent().map(Path::to_owned);
     let is_crate = |dir: &PathBuf| {
         let manifest = std::fs::read_to_string(dir.join("Cargo.toml")).unwrap_or_default();
-        manifest.lines().any(|line| line.trim() == "[package]")
+        let other = || Language::of(dir).is_some_and(|it| it != Language::Rust);
+        manifest.lines().any(|line| line.trim() == "[package]") || other()
     };
     std::iter::once(beside).chain(around).find(is_crate)
 }

@@ -17,7 +17,8 @@ Examples:
   relay plugin inspect plugins/redact            what relay plugin build made of the crate in this folder
   relay plugin inspect plugins/redact.wasm --json
 
-What a plugin may use is what it imports: it can reach nothing else, whatever its code says.";
+What a plugin may use is what it imports: it can reach nothing else, whatever its code says. Interfaces of WASI that a
+language's runtime imports are stubbed: they are there and reach nothing.";
 
 /// Says what a component is, what it may use and which settings it takes.
 #[derive(Debug, Args)]
@@ -56,6 +57,9 @@ pub(super) fn screen(it: &Inspection) -> String {
     for (index, interface) in used.into_iter().enumerate() {
         line(if index == 0 { "may use" } else { "" }, &used_words(interface));
     }
+    for (index, interface) in it.stubs.iter().filter(|it| !it.functions.is_empty()).enumerate() {
+        line(if index == 0 { "stubbed" } else { "" }, &stub_words(interface));
+    }
     match &it.config_schema {
         None => line("config", "none"),
         Some(serde_json::Value::String(_)) => line("config", "its schema is not JSON; tell its author"),
@@ -90,6 +94,11 @@ fn used_words(interface: &Interface) -> String {
     format!("{} ({functions}){separator}{meaning}", interface.name)
 }
 
+/// A stubbed interface with what the plugin finds in it.
+fn stub_words(interface: &Interface) -> String {
+    format!("{}: {}", interface.name, inspect::meaning_of_stub(&interface.name))
+}
+
 fn setting_words(setting: &Setting) -> String {
     format!("{}: {}, {}", setting.name, setting.kind, setting.default)
 }
@@ -102,7 +111,7 @@ pub(super) fn json_screen(it: &Inspection) -> String {
     let all = json!({
         "component": it.component, "name": it.name, "version": it.version, "summary": it.summary,
         "size": it.size, "sha256": it.digest, "contract": it.contract, "world": it.world,
-        "imports": interfaces(&it.imports), "exports": interfaces(&it.exports),
+        "imports": interfaces(&it.imports), "stubbed": interfaces(&it.stubs), "exports": interfaces(&it.exports),
         "config_schema": it.config_schema,
     });
     format!("{all:#}\n")

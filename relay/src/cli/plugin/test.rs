@@ -1,5 +1,7 @@
 //! `relay plugin test`
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::cases;
@@ -7,6 +9,7 @@ use super::place::SubjectArguments;
 use crate::cli::logging::{self, LogFormat};
 use crate::cli::{Exit, Failure};
 use crate::plugin::golden;
+use crate::plugin::host::{CACHE, FolderConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,6 +38,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     // Nothing here depends on a log, and the filter is a constant.
     let _ = logging::init(LogFormat::Text, LOG);
     let subject = arguments.subject.read()?;
-    let results = golden::run_with_defaults(&subject.name, &subject.bytes, &subject.suites)?;
+    let results = golden::run_with_defaults(&subject.name, &subject.bytes, &subject.suites, cache())?;
     cases::report(&subject.name, &results, &arguments.output)
+}
+
+/// Where a relay without settings keeps compiled components.
+fn cache() -> Option<PathBuf> {
+    FolderConfig::Standard.folder(&CACHE, &|name| std::env::var(name).ok())
 }

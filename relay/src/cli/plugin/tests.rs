@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{bench, cases, history, inspect, junit, new, reload, rollback};
 use crate::cli::style::Style;
 use crate::plugin::bench::Figures;
+use crate::plugin::build::Language;
 use crate::plugin::golden::{CaseOutcome, CaseResult, Outcome, Suite};
 use crate::plugin::history::{How, Left, Row};
 use crate::plugin::host::PluginLimits;
@@ -25,6 +26,10 @@ fn inspection() -> Inspection {
         contract: "relay:plugin@0.1.0".to_owned(),
         world: "transformer",
         imports: vec![interface("types", &[]), interface("log", &["write"]), interface("clock", &["now"])],
+        stubs: vec![Interface {
+            name: "wasi:clocks/wall-clock@0.2.12".to_owned(),
+            functions: vec!["now".to_owned()],
+        }],
         exports: vec![interface("transform", &["describe", "configure", "transform"])],
         name: "hello".to_owned(),
         version: "0.1.0".to_owned(),
@@ -42,7 +47,7 @@ fn inspection() -> Inspection {
 #[test]
 fn inspect_shows_what_a_plugin_may_use_and_which_settings_it_takes() {
     insta::assert_snapshot!("inspect", inspect::screen(&inspection()));
-    let quiet = Inspection { imports: Vec::new(), config_schema: None, ..inspection() };
+    let quiet = Inspection { imports: Vec::new(), stubs: Vec::new(), config_schema: None, ..inspection() };
     insta::assert_snapshot!("inspect_nothing", inspect::screen(&quiet));
     insta::assert_snapshot!("inspect_json", inspect::json_screen(&inspection()));
 }
@@ -102,7 +107,11 @@ fn new_says_what_was_made_and_what_to_do() {
     let made = Created { dir: "hello".into(), name: "hello".to_owned(), sdk: Sdk::Copied };
     insta::assert_snapshot!("new", new::screen(&made));
     let sdk = Sdk::At("/srv/outbox-relay/plugin-sdk".into());
-    insta::assert_snapshot!("new_with_sdk", new::screen(&Created { sdk, ..made }));
+    insta::assert_snapshot!("new_with_sdk", new::screen(&Created { sdk, ..made.clone() }));
+    let js = Sdk::OfLanguage(Language::JavaScript);
+    insta::assert_snapshot!("new_js", new::screen(&Created { sdk: js, ..made.clone() }));
+    let python = Sdk::OfLanguage(Language::Python);
+    insta::assert_snapshot!("new_python", new::screen(&Created { sdk: python, ..made }));
 }
 
 #[test]

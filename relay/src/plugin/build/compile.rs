@@ -1,14 +1,13 @@
 //! Compiles a crate to a WebAssembly module.
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
 
 use serde::Deserialize;
 
 use super::BuildError;
 use super::cargo::{TARGET, cargo, not_started};
 use super::package::{Package, same_file};
+use super::tool;
 
 /// Settings for a fast component, whatever the crate's own profile says.
 ///
@@ -84,39 +83,12 @@ pub(super) fn compile(
     command.args(["build", "--release", "--lib", "--target", TARGET]);
     command.args(["--message-format=json-render-diagnostics", "--manifest-path"]).arg(&package.manifest);
     command.args(purpose.profile().iter().flat_map(|setting| ["--config", setting]));
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(not_started)?;
-    let (messages, words) = read_both(&mut child, progress);
-    let succeeded = child.wait().map_err(not_started)?.success();
-    if !succeeded {
-        return Err(failure(package, words));
+    let ended = tool::run(&mut command, progress).map_err(not_started)?;
+    if !ended.succeeded {
+        return Err(failure(package, ended.words));
     }
-    module(package, &messages).ok_or_else(|| BuildError::NotCdylib { manifest: package.manifest.clone() })
-}
-
-/// Reads both outputs to their ends, at the same time: a pipe that nobody reads would stop cargo.
-fn read_both(child: &mut Child, progress: &mut dyn FnMut(&str)) -> (String, String) {
-    let stdout = child.stdout.take();
-    let stderr = child.stderr.take();
-    std::thread::scope(|scope| {
-        let messages = scope.spawn(move || {
-            let mut messages = Vec::new();
-            // A broken pipe ends the output; whether the build worked is told by the exit code.
-            let _ = stdout.map(|mut pipe| pipe.read_to_end(&mut messages));
-            String::from_utf8_lossy(&messages).into_owned()
-        });
-        let mut words = String::new();
-        for line in stderr.into_iter().flat_map(|pipe| BufReader::new(pipe).lines()).map_while(Result::ok) {
-            progress(&line);
-            words.push_str(&line);
-            words.push('\n');
-        }
-        (messages.join().unwrap_or_default(), words)
-    })
+    module(package, &ended.messages)
+        .ok_or_else(|| BuildError::NotCdylib { manifest: package.manifest.clone() })
 }
 
 /// The `.wasm` file among cargo's messages.

@@ -3,6 +3,7 @@
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use super::BuildError;
+use crate::plugin::host::is_stubbed;
 
 /// The package of the plugin contract: a component imports nothing from elsewhere.
 const PACKAGE: &str = "relay:plugin/";
@@ -32,7 +33,16 @@ impl Component {
             .module(module)
             .and_then(|encoder| encoder.encode())
             .map_err(|error| not_plugin(format!("{error:#}")))?;
-        Self::read(bytes).and_then(Self::checked).map_err(not_plugin)
+        Self::read(bytes).and_then(|it| it.checked(|_| false)).map_err(not_plugin)
+    }
+
+    /// What another language's tool made of the plugin `package`. Its runtime may import WASI: the relay stands in.
+    ///
+    /// # Errors
+    /// When it is not a plugin, or needs what no relay offers.
+    pub(super) fn of_tool(package: &str, bytes: Vec<u8>) -> Result<Self, BuildError> {
+        let checked = Self::read(bytes).and_then(|it| it.checked(is_stubbed));
+        checked.map_err(|what| BuildError::NotPlugin { package: package.to_owned(), what })
     }
 
     fn read(bytes: Vec<u8>) -> Result<Self, String> {
@@ -48,8 +58,9 @@ impl Component {
         })
     }
 
-    fn checked(self) -> Result<Self, String> {
-        if let Some(name) = self.imports.iter().find(|name| !name.starts_with(PACKAGE)) {
+    fn checked(self, is_stubbed: impl Fn(&str) -> bool) -> Result<Self, String> {
+        let foreign = |name: &&String| !name.starts_with(PACKAGE) && !is_stubbed(name);
+        if let Some(name) = self.imports.iter().find(foreign) {
             return Err(format!("it imports {name}, which no relay offers"));
         }
         if !self.exports.iter().any(|name| name.starts_with(EXPORT)) {

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The folder holds no crate.
-    #[error("P150: {} holds no Cargo.toml; name the folder of a plugin's crate", .dir.display())]
+    /// The folder holds no source of a plugin.
+    #[error(
+        "P150: {} holds no Cargo.toml, package.json or pyproject.toml; name the folder of a plugin's source",
+        .dir.display()
+    )]
     NoCrate {
         /// The folder.
         dir: PathBuf,
@@ -55,8 +58,8 @@ pub enum BuildError {
     },
     /// It compiles, but is not a relay plugin.
     #[error(
-        "P156: {package} is not a relay plugin: {what}; implement `Plugin` and call `export!(…)`, \
-         both of relay-plugin-sdk"
+        "P156: {package} is not a relay plugin: {what}; in Rust, implement `Plugin` and call `export!(…)`, both of \
+         relay-plugin-sdk; in JavaScript, export `transform`; in Python, have a class `Transform`"
     )]
     NotPlugin {
         /// The package's name.
@@ -74,6 +77,33 @@ pub enum BuildError {
         /// Why it failed.
         #[source]
         source: std::io::Error,
+    },
+    /// A program that the plugin's language needs is not there.
+    #[error("P159: cannot run {program}; {remedy}")]
+    NoTool {
+        /// What was run.
+        program: &'static str,
+        /// What to install.
+        remedy: &'static str,
+        /// Why it did not start.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What the plugin is built with could not be installed.
+    #[error("P166: what {} is built with could not be installed; it needs the network this once:\n{words}", .dir.display())]
+    Install {
+        /// The plugin's folder.
+        dir: PathBuf,
+        /// The installer's own words.
+        words: String,
+    },
+    /// The file that describes a plugin in another language than Rust is wrong.
+    #[error("P167: {}: {what}", .path.display())]
+    Project {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        what: String,
     },
     /// A file of golden cases is wrong.
     #[error("P158: {0}")]
@@ -94,6 +124,9 @@ impl BuildError {
             Self::NotPlugin { .. } => "P156",
             Self::File { .. } => "P157",
             Self::Cases(_) => "P158",
+            Self::NoTool { .. } => "P159",
+            Self::Install { .. } => "P166",
+            Self::Project { .. } => "P167",
         }
     }
 }

@@ -43,7 +43,8 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     write().map_err(failed("write", path))
 }
 
-fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
+/// The error for what was tried with `path`.
+pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
     let path = PathBuf::from(path);
     move |source| BuildError::File { what, path, source }
 }

@@ -1,4 +1,5 @@
-//! Makes a component of a plugin's crate: cargo compiles, `wit-component` wraps, nothing else to install.
+//! Makes a component of a plugin's source. Of a crate, cargo compiles and `wit-component` wraps, with nothing else to
+//! install; of JavaScript and Python, a tool of that language does, which its own package manager installs.
 
 mod cargo;
 mod cases;
@@ -6,7 +7,11 @@ mod compile;
 mod component;
 mod error;
 mod file;
+mod javascript;
+mod language;
 mod package;
+mod python;
+mod tool;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,6 +22,7 @@ use package::Package;
 
 pub use cases::CASES;
 pub use error::BuildError;
+pub use language::Language;
 
 /// A built component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +44,55 @@ pub struct Built {
 /// Where [`build`] puts the component of the crate in `dir`, whether it is there or not.
 ///
 /// # Errors
-/// When there is no crate, cargo cannot read it, or it makes no `cdylib`.
+/// When there is no plugin's source, its project file can't be read, or a crate makes no `cdylib`.
 pub fn component_of(dir: &Path) -> Result<PathBuf, BuildError> {
-    Ok(default_component(dir, &Package::read(dir)?))
+    Ok(default_component(dir, Source::read(dir)?.name()))
 }
 
-fn default_component(dir: &Path, package: &Package) -> PathBuf {
-    dir.join(format!("{}.wasm", package.name))
+fn default_component(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.wasm"))
+}
+
+/// A plugin's source, in the words of its language.
+enum Source {
+    Rust(Package),
+    JavaScript(javascript::Package),
+    Python(python::Project),
+}
+
+impl Source {
+    fn read(dir: &Path) -> Result<Self, BuildError> {
+        match Language::of(dir) {
+            None => Err(BuildError::NoCrate { dir: dir.to_path_buf() }),
+            Some(Language::Rust) => Package::read(dir).map(Self::Rust),
+            Some(Language::JavaScript) => javascript::Package::read(dir).map(Self::JavaScript),
+            Some(Language::Python) => python::Project::read(dir).map(Self::Python),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Rust(package) => &package.name,
+            Self::JavaScript(package) => package.name(),
+            Self::Python(project) => project.name(),
+        }
+    }
+
+    fn component(
+        &self,
+        dir: &Path,
+        purpose: Purpose,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Component, BuildError> {
+        match self {
+            Self::Rust(package) => {
+                let module = compile::compile(package, purpose, progress)?;
+                Component::of_module(&package.name, &file::read(&module)?)
+            }
+            Self::JavaScript(package) => Component::of_tool(self.name(), package.component(dir, progress)?),
+            Self::Python(project) => Component::of_tool(self.name(), project.component(dir, progress)?),
+        }
+    }
 }
 
 /// Builds the plugin in `dir` and writes its component to `out`, by default `dir/NAME.wasm`.
@@ -52,8 +100,8 @@ fn default_component(dir: &Path, package: &Package) -> PathBuf {
 /// The golden cases in `dir/cases` go into the component, so that whoever loads it can run them.
 ///
 /// The file appears whole: whoever watches the folder sees the old one or the new one. Nothing is required of
-/// the crate's own profile. Blocks until cargo is done; the first build of a crate takes a minute, the next
-/// ones about a second.
+/// a crate's own profile. Blocks until it is done; the first build of a crate takes a minute, the next ones about a
+/// second. JavaScript takes two seconds and Python ten, and their tools are installed first where they are missing.
 ///
 /// # Errors
 /// A [`BuildError`] with a stable code; the file at `out` is then as it was.
@@ -93,14 +141,12 @@ fn make(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Built, BuildError> {
     let started = Instant::now();
-    let package = Package::read(dir)?;
-    let module = compile::compile(&package, purpose, progress)?;
-    let Component { mut bytes, imports, exports } =
-        Component::of_module(&package.name, &file::read(&module)?)?;
+    let source = Source::read(dir)?;
+    let Component { mut bytes, imports, exports } = source.component(dir, purpose, progress)?;
     if purpose == Purpose::Production {
         bytes = crate::plugin::golden::with_cases(&bytes, &cases::of(dir)?);
     }
-    let path = out.map_or_else(|| default_component(dir, &package), Path::to_path_buf);
+    let path = out.map_or_else(|| default_component(dir, source.name()), Path::to_path_buf);
     file::replace(&path, &bytes)?;
     Ok(Built {
         size: bytes.len() as u64,

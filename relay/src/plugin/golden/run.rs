@@ -7,7 +7,7 @@ use cpu_time::ThreadTime;
 use relay_engine::event::{BatchFull, EventBatch, EventFields};
 
 use super::{Case, CaseOutcome, CaseResult, EventRow, Outcome, Suite, outcome};
-use crate::plugin::host::{Build, PluginConfig, PluginHost, PluginLimits};
+use crate::plugin::host::{Build, HostConfig, PluginConfig, PluginHost, PluginLimits};
 use crate::plugin::{Answer, Fault, Generation, PluginError, Tables};
 
 /// Runs every case of `suites` against the component `bytes`, in their order; `name` stands in errors.
@@ -79,16 +79,28 @@ pub(super) fn run_within(
 }
 
 /// [`run`] for a command: with a host of its own, under the limits that a plugin has where its operator sets none.
+/// The compiled component is kept in `cache`: one with a language's runtime takes seconds to compile, and an author
+/// runs its cases again and again.
 ///
 /// # Errors
 /// As [`run`], and `P110` where no plugin can run on this machine.
-pub fn run_with_defaults(name: &str, bytes: &[u8], suites: &[Suite]) -> Result<Vec<CaseResult>, PluginError> {
-    run(&host(name)?, name, bytes, &PluginLimits::default(), suites)
+pub fn run_with_defaults(
+    name: &str,
+    bytes: &[u8],
+    suites: &[Suite],
+    cache: Option<PathBuf>,
+) -> Result<Vec<CaseResult>, PluginError> {
+    let host = host_with(name, &HostConfig { cache, compiler: None })?;
+    run(&host, name, bytes, &PluginLimits::default(), suites)
 }
 
 /// A host for a command about the plugin `name`.
 pub(in crate::plugin) fn host(name: &str) -> Result<PluginHost, PluginError> {
-    PluginHost::new().map_err(|error| PluginError {
+    host_with(name, &HostConfig::default())
+}
+
+fn host_with(name: &str, config: &HostConfig) -> Result<PluginHost, PluginError> {
+    PluginHost::with(config).map_err(|error| PluginError {
         code: "P110",
         plugin: name.to_owned(),
         what: error.to_string(),

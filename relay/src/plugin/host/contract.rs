@@ -5,7 +5,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentInstance, ComponentItem};
 
 use super::load::Refusal;
-use super::v0_1;
+use super::{v0_1, wasi};
 use crate::plugin::Permissions;
 
 /// The package that the contract's interfaces belong to.
@@ -73,6 +73,9 @@ impl Contract {
     }
 
     fn check_import(self, engine: &Engine, name: &str, item: &ComponentItem) -> Result<(), Refusal> {
+        if wasi::is_stubbed(name) {
+            return Ok(());
+        }
         let parsed = Name::parse(name).filter(|it| it.package == PACKAGE).ok_or_else(|| not_served(name))?;
         if parsed.contract() != Some(self) {
             return Err(other_version(name));
@@ -93,6 +96,10 @@ pub(super) fn permissions(engine: &Engine, component: &Component) -> Permissions
     let mut imports = Vec::new();
     for (interface, item) in component.imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        // What holds no power needs no permission.
+        if wasi::is_stubbed(interface) {
+            continue;
+        }
         let functions = instance.exports(engine);
         let functions = functions.filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)));
         imports.extend(functions.map(|(function, _)| (interface.to_owned(), function.to_owned())));
@@ -139,8 +146,8 @@ fn other_version(name: &str) -> Refusal {
 
 fn not_served(name: &str) -> Refusal {
     let remedy = if name.starts_with("wasi:") {
-        "plugins get no files, sockets, environment or clocks of WASI: build it for wasm32-unknown-unknown \
-         with `relay plugin build`, or stub WASI out"
+        "the relay stands in for WASI 0.2, without any power, and for no other version: build it with \
+         `relay plugin build`, or for WASI 0.2"
     } else {
         "this relay does not offer it; it may be older than the plugin"
     };

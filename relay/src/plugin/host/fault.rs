@@ -6,6 +6,7 @@ use crate::plugin::Fault;
 
 use super::log::printable;
 use super::state::GuestState;
+use super::wasi::Powerless;
 
 /// The guest trapped.
 pub(super) const TRAP: &str = "P120";
@@ -24,6 +25,9 @@ pub(super) const INSTANCE: &str = "P126";
 
 /// The guest read more from lookup tables than one event may.
 pub(super) const LOOKUP: &str = "P128";
+
+/// The plugin called something of WASI that it has no power over.
+pub(super) const POWERLESS: &str = "P129";
 
 /// The plugin failed on nearly every event, and is not asked for a while.
 pub(super) const FAILING: &str = "P127";
@@ -71,7 +75,8 @@ pub(super) fn of_call(error: &wasmtime::Error, state: &GuestState) -> Fault {
             detail: "the answer is larger than the plugin's output limit".to_owned(),
         };
     }
-    Fault { code: TRAP, detail: format!("{cause}{}", backtrace(error)) }
+    let code = if error.is::<Powerless>() { POWERLESS } else { TRAP };
+    Fault { code, detail: format!("{cause}{}", backtrace(error)) }
 }
 
 /// The innermost reason, without the backtrace that wasmtime adds to it.

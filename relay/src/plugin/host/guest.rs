@@ -9,7 +9,7 @@ use wasmtime::{Engine, Result, Store};
 
 use super::contract::Contract;
 use super::state::GuestState;
-use super::v0_1;
+use super::{v0_1, wasi};
 use crate::plugin::Tables;
 
 /// What a plugin says about itself, in its own words.
@@ -65,6 +65,7 @@ impl Linked {
     /// Links `component`; none of its code runs.
     pub(super) fn new(engine: &Engine, component: &Component, contract: Contract) -> Result<Self> {
         let mut linker = Linker::new(engine);
+        wasi::add_to_linker(&mut linker, engine, component)?;
         match contract {
             Contract::V0_1 => {
                 v0_1::add_to_linker(&mut linker)?;

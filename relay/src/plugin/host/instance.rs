@@ -100,6 +100,7 @@ impl Instance {
     ) -> Result<impl ExactSizeIterator<Item = Verdict> + use<>, Fault> {
         let events = part.range.len();
         self.events += events;
+        self.store.data_mut().seed = None;
         self.store.set_hostcall_fuel(largest_answer(&loaded.limits, events));
         let state = self.store.data_mut();
         state.now = part.now;
@@ -154,7 +155,7 @@ fn timed<T>(
     let running = engine.running();
     let answer = call(store);
     drop(running);
-    store.data().log.finish();
+    store.data_mut().finish();
     answer.map_err(|error| fault::of_call(&error, store.data()))
 }
 

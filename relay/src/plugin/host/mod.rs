@@ -30,6 +30,7 @@ mod runner;
 mod state;
 mod ticker;
 mod v0_1;
+mod wasi;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -42,3 +43,5 @@ pub use compiler::serve;
 pub use config::{CACHE, COMPILE, FolderConfig, HostConfig, PluginConfig, PluginLimits, STATE};
 pub use guest::Description;
 pub use load::{HostError, PluginHost};
+pub(in crate::plugin) use wasi::is_stubbed;
+pub use wasi::meaning;

@@ -9,6 +9,7 @@ use super::log::GuestLog;
 use super::lookup::LookupReads;
 use super::memory::MemoryBudget;
 use super::metrics::CallMetrics;
+use super::wasi::{Printed, Seed};
 
 /// The host's side of one instance: its limits, and what it may see and say.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub(super) struct GuestState {
     pub(super) metrics: CallMetrics,
     /// Series that it may have.
     pub(super) most_series: usize,
+    /// What it printed of lines that have no end yet.
+    pub(super) printed: Printed,
+    /// What seeds the generators of its runtime, until its first event.
+    pub(super) seed: Option<Seed>,
 }
 
 impl GuestState {
@@ -34,6 +39,8 @@ impl GuestState {
             lookup: LookupReads::default(),
             metrics: CallMetrics::default(),
             most_series: limits.series,
+            printed: Printed::default(),
+            seed: Some(Seed::default()),
         }
     }
 
@@ -41,5 +48,11 @@ impl GuestState {
     pub(super) fn start(&mut self, time: Duration) {
         self.memory.start();
         self.deadline.start(time);
+    }
+
+    /// A call is over: writes what it printed and did not end with a new line.
+    pub(super) fn finish(&mut self) {
+        self.printed.finish(&self.log);
+        self.log.finish();
     }
 }

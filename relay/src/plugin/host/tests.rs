@@ -265,17 +265,6 @@ fn a_component_of_another_version_names_both_versions() {
 }
 
 #[test]
-fn an_import_that_is_not_served_is_named() {
-    let wat = OBEDIENT
-        .replace("(memory (export", r#"(import "wasi:cli/environment@0.2.0" "look" (func)) (memory (export"#);
-    let wit = WIT.replace("  import log;", "  import log;\n  import wasi:cli/environment@0.2.0;")
-        + "package wasi:cli@0.2.0 { interface environment { look: func(); } }";
-    let error = refusal(component(&wat, &wit), json!({}));
-    assert_eq!(error.code, "P104");
-    assert!(error.what.contains("wasi:cli/environment@0.2.0"), "{error}");
-}
-
-#[test]
 fn a_function_that_a_later_relay_offers_is_named() {
     let wat = OBEDIENT
         .replace("(memory (export", r#"(import "relay:plugin/log@0.1.0" "flush" (func)) (memory (export"#);

@@ -4,6 +4,7 @@ use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
 use crate::plugin::Permissions;
+use crate::plugin::host::is_stubbed;
 
 /// One interface that a component uses or offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) struct Interfaces {
     /// Package and version of the exported `transform`.
     pub(super) contract: String,
     pub(super) imports: Vec<Interface>,
+    /// Imports of WASI that the relay stands in for.
+    pub(super) stubs: Vec<Interface>,
     pub(super) exports: Vec<Interface>,
 }
 
@@ -34,7 +37,9 @@ pub(super) fn of(bytes: &[u8]) -> Result<Interfaces, String> {
     };
     let exports = interfaces(&mut world.exports.iter());
     let contract = exports.iter().find_map(|it| contract(&it.name)).unwrap_or_default();
-    Ok(Interfaces { contract, imports: interfaces(&mut world.imports.iter()), exports })
+    let (stubs, imports) =
+        interfaces(&mut world.imports.iter()).into_iter().partition(|it| is_stubbed(&it.name));
+    Ok(Interfaces { contract, imports, stubs, exports })
 }
 
 /// What `bytes` may use, from its types alone: nothing is compiled.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::plugin::host::Build;
 use crate::plugin::{Permissions, PluginError, golden};
 
+pub use crate::plugin::host::meaning as meaning_of_stub;
 pub use interfaces::Interface;
 pub use settings::{Setting, settings};
 
@@ -28,6 +29,8 @@ pub struct Inspection {
     pub world: &'static str,
     /// What it may use: the interfaces it imports, with the functions it calls. All that it can reach.
     pub imports: Vec<Interface>,
+    /// What it imports of WASI: the relay stands in for it, without any power.
+    pub stubs: Vec<Interface>,
     /// What it offers.
     pub exports: Vec<Interface>,
     /// The plugin's own name.
@@ -73,6 +76,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, PluginError> {
         // The only world of the contract that exports `transform`, which loading has checked.
         world: "transformer",
         imports: interfaces.imports,
+        stubs: interfaces.stubs,
         exports: interfaces.exports,
         name: described.name,
         version: described.version,

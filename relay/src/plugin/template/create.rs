@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{TemplateError, file, lock, name, sdk};
+use super::{TemplateError, file, language, lock, name, sdk};
+use crate::plugin::build::Language;
 
 const MANIFEST: &str = include_str!("rust/Cargo.toml.txt");
 const SOURCE: &str = include_str!("rust/lib.rs.txt");
@@ -35,26 +36,39 @@ pub enum Sdk {
     Copied,
     /// In this folder, for all plugins that use it.
     At(PathBuf),
+    /// One file beside the plugin.
+    OfLanguage(Language),
 }
 
-/// Makes a plugin in `dir`, called as the folder. `sdk` names the folder of an SDK; without it the one of the clone
+/// Makes a plugin in `dir`, called as the folder, in `language`. For Rust, `sdk` names the folder of an SDK; without it the one of the clone
 /// of the project around `dir` is used, and outside of any the plugin gets a copy.
 ///
 /// # Errors
 /// When the name is none for a crate, the folder is not empty or can't be written, or `sdk` holds no SDK.
-pub fn create(dir: &Path, sdk: Option<&Path>) -> Result<Created, TemplateError> {
+pub fn create(dir: &Path, language: Language, sdk: Option<&Path>) -> Result<Created, TemplateError> {
     let called = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     name::check(&called)?;
     if !file::is_free(dir) {
         return Err(TemplateError::Taken { dir: dir.to_owned() });
     }
+    if language == Language::Rust {
+        return in_rust(dir, called, sdk);
+    }
+    if let Some(path) = sdk {
+        return Err(TemplateError::OnlyForRust { path: path.to_owned() });
+    }
+    language::write(dir, &called, language)?;
+    Ok(Created { dir: dir.to_owned(), name: called, sdk: Sdk::OfLanguage(language) })
+}
+
+fn in_rust(dir: &Path, called: String, sdk: Option<&Path>) -> Result<Created, TemplateError> {
     let sdk = match sdk {
         Some(path) => Sdk::At(named_sdk(path)?),
         None => surrounding_sdk(dir).map_or(Sdk::Copied, Sdk::At),
     };
     let place = match &sdk {
-        Sdk::Copied => "sdk".to_owned(),
         Sdk::At(path) => path.display().to_string(),
+        Sdk::Copied | Sdk::OfLanguage(_) => "sdk".to_owned(),
     };
     if sdk == Sdk::Copied {
         sdk::write(&dir.join("sdk"))?;
@@ -137,7 +151,7 @@ mod tests {
     #[test]
     fn every_place_in_the_template_is_filled() {
         let folder = tempfile::tempdir().unwrap();
-        let made = create(&folder.path().join("mask-mail"), None).unwrap();
+        let made = create(&folder.path().join("mask-mail"), Language::Rust, None).unwrap();
         assert_eq!((made.name.as_str(), &made.sdk), ("mask-mail", &Sdk::Copied));
         for file in ["Cargo.toml", "src/lib.rs", "cases/orders.toml", "README.md", "rust-toolchain.toml"] {
             let text = std::fs::read_to_string(made.dir.join(file)).unwrap();
@@ -161,20 +175,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("mine")).unwrap();
         std::fs::write(folder.path().join("mine/notes"), "mine").unwrap();
-        assert_eq!(create(&folder.path().join("mine"), None).unwrap_err().code(), "P171");
+        assert_eq!(create(&folder.path().join("mine"), Language::Rust, None).unwrap_err().code(), "P171");
         std::fs::create_dir(folder.path().join("empty")).unwrap();
-        create(&folder.path().join("empty"), None).unwrap();
+        create(&folder.path().join("empty"), Language::Rust, None).unwrap();
     }
 
     #[test]
     fn an_sdk_that_is_named_must_be_one() {
         let folder = tempfile::tempdir().unwrap();
-        let error = create(&folder.path().join("hello"), Some(folder.path())).unwrap_err();
+        let error = create(&folder.path().join("hello"), Language::Rust, Some(folder.path())).unwrap_err();
         assert_eq!(error.code(), "P172");
         assert!(!folder.path().join("hello").exists());
         let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("plugin-sdk");
-        let made = create(&folder.path().join("hello"), Some(&sdk)).unwrap();
+        let made = create(&folder.path().join("hello"), Language::Rust, Some(&sdk)).unwrap();
         assert_eq!(made.sdk, Sdk::At(sdk.canonicalize().unwrap()));
         assert!(!made.dir.join("sdk").exists());
+        let error = create(&folder.path().join("other"), Language::Python, Some(&sdk)).unwrap_err();
+        assert_eq!(error.code(), "P172");
+        assert!(error.to_string().contains("leave --sdk out"), "{error}");
     }
 }

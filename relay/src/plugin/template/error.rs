@@ -30,6 +30,12 @@ pub enum TemplateError {
         #[source]
         source: std::io::Error,
     },
+    /// An SDK was named for another language.
+    #[error("P172: {} is an SDK for Rust; leave --sdk out", .path.display())]
+    OnlyForRust {
+        /// What was named.
+        path: PathBuf,
+    },
     /// No SDK is where one was named.
     #[error("P172: {} is not the folder of relay-plugin-sdk; name the one that holds its Cargo.toml", .path.display())]
     NoSdk {
@@ -46,7 +52,7 @@ impl TemplateError {
             Self::Name { .. } => "P170",
             Self::Taken { .. } => "P171",
             Self::File { .. } => "P157",
-            Self::NoSdk { .. } => "P172",
+            Self::NoSdk { .. } | Self::OnlyForRust { .. } => "P172",
         }
     }
 }
