@@ -5,6 +5,7 @@
 mod author;
 mod author_dev;
 mod author_docs;
+mod author_languages;
 mod author_pipeline;
 mod author_record;
 mod cli;
