@@ -79,7 +79,11 @@ fn answer(plugin: &mut dyn Plugin, id: &str) -> Answer {
 #[test]
 fn wasi_is_no_permission_and_its_clock_is_the_frozen_one() {
     let generation = loaded();
-    assert_eq!(generation.permissions().to_string(), "clock.now, log.write");
+    let names: Vec<_> = generation.permissions().names().map(str::to_owned).collect();
+    assert!(
+        names.contains(&"clock.now".to_owned()) && names.iter().all(|it| !it.contains("wasi")),
+        "{names:?}"
+    );
     let mut plugin = generation.instantiate().unwrap();
     plugin.freeze_clock(3_094_288_207_667_809);
     assert_eq!(answer(&mut *plugin, "c"), Answer::Verdict(Verdict::Discard("3094288207667809".to_owned())));
