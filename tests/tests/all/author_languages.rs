@@ -191,6 +191,7 @@ fn loaded(component: &Path, limits: PluginLimits) -> std::sync::Arc<dyn Generati
         config: json!({ "topic": "orders" }),
         limits,
         accept: Vec::new(),
+        lookups: Vec::new(),
         shadow: None,
     };
     PluginHost::with(&host).unwrap().load(&config).unwrap()

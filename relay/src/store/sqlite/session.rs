@@ -13,6 +13,7 @@ use tokio_util::context::TokioContext;
 
 use super::fault::sqlite_error;
 use crate::store::StoreError;
+use crate::store::fault::{Cause, store_error};
 
 /// How long a write waits for the application's; its transactions are short, or it would block itself.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,9 +36,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
+        // The relay's tables stand beside the application's outbox. A file that is missing is a path that is wrong.
+        if !path.exists() {
+            let what = format!("there is no file {}", path.display());
+            return Err(store_error(Cause::NoEntry, what, None));
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // NORMAL may lose the last commits with the power, and a settlement is a promise.
             .synchronous(SqliteSynchronous::Full)

@@ -23,7 +23,10 @@ impl Place {
     }
 
     pub(crate) async fn sqlite() -> Self {
-        let place = Self::Sqlite(tempfile::tempdir().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        // An empty file is an empty database.
+        std::fs::File::create(folder.path().join("shop.db")).unwrap();
+        let place = Self::Sqlite(folder);
         place.open().await.prepare().await.unwrap();
         place
     }

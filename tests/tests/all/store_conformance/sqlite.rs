@@ -35,6 +35,7 @@ async fn a_settlement_that_fails_half_way_changes_nothing() {
 async fn two_relays_that_start_at_once_make_one_set_of_tables() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
+    std::fs::File::create(&path).unwrap();
     let one = SqliteStore::open(&path).await.unwrap();
     let two = SqliteStore::open(&path).await.unwrap();
     let (first, second) = tokio::join!(one.prepare(), two.prepare());
@@ -63,9 +64,20 @@ async fn a_file_that_is_no_database_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_there_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    let refused = SqliteStore::open(&path).await.unwrap_err();
+    assert!(refused.to_string().contains(&format!("T504: there is no file {}", path.display())), "{refused}");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
 async fn a_file_without_the_tables_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(folder.path().join("shop.db")).await.unwrap();
+    let path = folder.path().join("shop.db");
+    std::fs::File::create(&path).unwrap();
+    let store = SqliteStore::open(path).await.unwrap();
     let missing = take(&store, &lane("kafka"), "relay-1").await.unwrap_err();
     assert!(matches!(missing, StoreError::Refused { code: "T503", .. }), "{missing}");
 }
