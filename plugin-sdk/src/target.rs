@@ -52,13 +52,21 @@ impl Http {
     /// A path below the sink's URL, starting with `/`, with a query if there is one, already percent-encoded.
     #[must_use]
     pub fn path(path: impl Into<String>) -> Self {
-        Self(types::HttpTarget { path: path.into(), method: None })
+        Self(types::HttpTarget { path: path.into(), method: None, auth: None })
     }
 
     /// The method in place of the sink's own, which is POST by default.
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Self {
         self.0.method = Some(method.into());
+        self
+    }
+
+    /// With the sink's credential `name`, which the relay adds to the request: `credentials` of the sink holds it, and
+    /// `credentials` of the plugin grants it. Its secret never reaches a plugin.
+    #[must_use]
+    pub fn auth(mut self, name: impl Into<String>) -> Self {
+        self.0.auth = Some(name.into());
         self
     }
 }

@@ -68,6 +68,8 @@ pub enum Place {
         path: String,
         /// The method.
         method: Option<String>,
+        /// The name of the sink's credential.
+        auth: Option<String>,
     },
     /// A place in a sink of another kind.
     Other {

@@ -85,6 +85,7 @@ struct RawMessage {
     nats: Option<String>,
     http: Option<String>,
     method: Option<String>,
+    auth: Option<String>,
     other: Option<RawOther>,
     slot: Option<String>,
     sink: Option<String>,
@@ -204,13 +205,14 @@ fn message(raw: RawMessage) -> Result<ExpectedMessage, String> {
 }
 
 fn place(raw: RawMessage) -> Result<Place, String> {
-    let (partition, timestamp, method) = (raw.partition, raw.timestamp, raw.method);
+    let (partition, timestamp) = (raw.partition, raw.timestamp);
+    let (method, auth) = (raw.method, raw.auth);
     let of_kafka = partition.is_some() || timestamp.is_some();
-    let of_http = method.is_some();
+    let of_http = method.is_some() || auth.is_some();
     let all = [
         raw.kafka.map(|topic| Place::Kafka { topic, partition, timestamp }),
         raw.nats.map(Place::Nats),
-        raw.http.map(|path| Place::Http { path, method }),
+        raw.http.map(|path| Place::Http { path, method, auth }),
         raw.other.map(|it| Place::Other { kind: it.kind, address: it.address }),
     ];
     let mut given = all.into_iter().flatten();
@@ -224,7 +226,7 @@ fn place(raw: RawMessage) -> Result<Place, String> {
         return Err("partition and timestamp are for kafka".to_owned());
     }
     if of_http && !matches!(place, Place::Http { .. }) {
-        return Err("method is for http".to_owned());
+        return Err("method and auth are for http".to_owned());
     }
     Ok(place)
 }

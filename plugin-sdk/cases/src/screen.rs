@@ -110,11 +110,10 @@ fn first_line(message: &ExpectedMessage) -> String {
             format!("message to kafka {topic}{partition}{timestamp}")
         }
         Place::Nats(subject) => format!("message to nats {subject}"),
-        Place::Http { path, method } => {
-            format!(
-                "message to http {}{path}",
-                method.as_ref().map(|it| format!("{it} ")).unwrap_or_default()
-            )
+        Place::Http { path, method, auth } => {
+            let method = method.as_ref().map(|it| format!("{it} ")).unwrap_or_default();
+            let auth = auth.as_ref().map(|it| format!(", credential {it}")).unwrap_or_default();
+            format!("message to http {method}{path}{auth}")
         }
         Place::Other { kind, address } => format!("message to {kind} {address}"),
     };

@@ -38,7 +38,7 @@ fn outcomes() -> Vec<Outcome> {
         event = { aggregate_type = "order", aggregate_id = "o-1", type = "Placed" }
         message = [
           { kafka = "orders", partition = 3, timestamp = 5, slot = "a", sink = "events", key = { null = true } },
-          { http = "/a", method = "PUT", body = { base64 = "/w==" }, event_headers = false, headers = { a = ["1", "2"], b = "x" } },
+          { http = "/a", method = "PUT", auth = "crm", body = { base64 = "/w==" }, event_headers = false, headers = { a = ["1", "2"], b = "x" } },
           { nats = "a.b", key = "k", body = "it's \"quoted\"\nand long" },
           { other = { kind = "redis", address = "x" } },
           {},

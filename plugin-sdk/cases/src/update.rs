@@ -91,9 +91,10 @@ fn fields(message: &ExpectedMessage) -> Vec<(&'static str, Value)> {
             fields.extend(timestamp.map(|it| ("timestamp", number(it))));
         }
         Place::Nats(subject) => fields.push(("nats", subject.into())),
-        Place::Http { path, method } => {
+        Place::Http { path, method, auth } => {
             fields.push(("http", path.into()));
             fields.extend(method.as_ref().map(|it| ("method", it.into())));
+            fields.extend(auth.as_ref().map(|it| ("auth", it.into())));
         }
         Place::Other { kind, address } => {
             let other = [("kind", Value::from(kind)), ("address", Value::from(address))];

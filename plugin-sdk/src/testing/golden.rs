@@ -140,7 +140,7 @@ fn message(it: types::Message) -> ExpectedMessage {
             Place::Kafka { topic: to.topic, partition: to.partition, timestamp: to.timestamp }
         }
         Some(types::Target::Nats(to)) => Place::Nats(to.subject),
-        Some(types::Target::Http(to)) => Place::Http { path: to.path, method: to.method },
+        Some(types::Target::Http(to)) => Place::Http { path: to.path, method: to.method, auth: to.auth },
         Some(types::Target::Other(to)) => Place::Other { kind: to.kind, address: to.address },
     };
     ExpectedMessage {

@@ -32,6 +32,8 @@ pub struct Address {
     pub timestamp: Option<i64>,
     /// HTTP: the method, where it differs from the sink's.
     pub method: Option<String>,
+    /// HTTP: the name of the sink's credential that goes with the message; the sink holds the secret.
+    pub auth: Option<String>,
 }
 
 /// One message for one sink, standing on its own or beside its event.
@@ -78,6 +80,7 @@ struct Entry {
     partition: Option<i32>,
     timestamp: Option<i64>,
     method: Option<Span>,
+    auth: Option<Span>,
     key: Part,
     body: Part,
     inherit_headers: bool,
@@ -135,6 +138,7 @@ impl MessageBatch {
             partition: address.partition,
             timestamp: address.timestamp,
             method: address.method.as_deref().map(|it| Span::push_text(&mut self.text, it)).transpose()?,
+            auth: address.auth.as_deref().map(|it| Span::push_text(&mut self.text, it)).transpose()?,
             key: self.part(&message.key)?,
             body: self.part(&message.body)?,
             inherit_headers: message.inherit_headers,
@@ -240,6 +244,12 @@ impl<'a> MessageRef<'a> {
         self.entry.method.map(|it| it.text(&self.batch.text))
     }
 
+    /// HTTP: the name of the sink's credential that goes with it.
+    #[must_use]
+    pub fn auth(self) -> Option<&'a str> {
+        self.entry.auth.map(|it| it.text(&self.batch.text))
+    }
+
     /// The key's bytes; `None` is a null key.
     #[must_use]
     pub fn key(self) -> Option<&'a [u8]> {
@@ -305,6 +315,7 @@ impl<'a> MessageRef<'a> {
                 partition: self.partition(),
                 timestamp: self.timestamp(),
                 method: self.method().map(str::to_owned),
+                auth: self.auth().map(str::to_owned),
             },
             key: content(self.entry.key),
             body: content(self.entry.body),

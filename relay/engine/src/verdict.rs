@@ -69,6 +69,8 @@ pub enum Target {
         path: String,
         /// The method; `None`: the sink's own.
         method: Option<String>,
+        /// The name of the sink's credential; `None`: none.
+        auth: Option<String>,
     },
     /// A place in a sink of another kind.
     Other {

@@ -84,8 +84,9 @@ impl Shared<'_> {
         let mut stages = Vec::with_capacity(pipeline.plugins.len());
         for name in &pipeline.plugins {
             let live = self.live.get(name).ok_or_else(|| missing("plugin", name))?.clone();
-            let grant = self.config.plugins.get(name).map(|it| it.grant.clone()).unwrap_or_default();
-            stages.push(Stage::new(live, Grant::new(grant))?);
+            let granted = self.config.plugins.get(name).ok_or_else(|| missing("plugin", name))?;
+            let grant = Grant::new(granted.grant.clone()).with_credentials(granted.credentials.clone());
+            stages.push(Stage::new(live, grant)?);
         }
         let adapter = source.adapter.clone();
         let in_flight = in_flight(&sink_config);

@@ -122,7 +122,10 @@ fn lanes_of(
         let plugin = config.plugins.get(name).ok_or_else(|| missing(name))?;
         let granted = PluginConfig { lookups: tables_of(&plugin.plugin, suite)?, ..plugin.plugin.clone() };
         let generation = host.load(&granted).map_err(|error| PluginErrors(vec![error]))?;
-        generations.push((watch::channel(generation).1, Grant::new(plugin.grant.clone())));
+        generations.push((
+            watch::channel(generation).1,
+            Grant::new(plugin.grant.clone()).with_credentials(plugin.credentials.clone()),
+        ));
     }
     let mut lanes = Vec::new();
     for sink in &pipeline.sinks {
@@ -181,7 +184,7 @@ fn expected(lane: &Lane, index: usize, message: Message) -> ExpectedMessage {
             timestamp: address.timestamp.and_then(|it| u64::try_from(it).ok()),
         },
         SinkKind::Nats => Place::Nats(address.place),
-        SinkKind::Http => Place::Http { path: address.place, method: address.method },
+        SinkKind::Http => Place::Http { path: address.place, method: address.method, auth: address.auth },
         SinkKind::Stdout => Place::Other { kind: "stdout".to_owned(), address: address.place },
     };
     ExpectedMessage {

@@ -61,7 +61,11 @@ fn permissions(it: &GrantedPlugin) -> String {
     let tables: Vec<&str> = it.plugin.lookups.iter().map(|it| it.name.as_str()).collect();
     let may_read =
         if tables.is_empty() { String::new() } else { format!("may read {}; ", tables.join(", ")) };
-    format!("{may_use}; {may_read}may address {address}")
+    let secrets = match it.credentials.as_slice() {
+        [] => String::new(),
+        names => format!("; with the credentials {}", names.join(", ")),
+    };
+    format!("{may_use}; {may_read}may address {address}{secrets}")
 }
 
 fn describe(name: &str, kind: Option<&str>) -> String {

@@ -57,6 +57,8 @@ pub(crate) const TWICE: &str = "C026";
 pub(crate) const RESERVED_PROPERTY: &str = "C028";
 /// A plugin names a lookup table that is not configured.
 pub(crate) const NO_SUCH_LOOKUP: &str = "C029";
+/// A plugin names a credential that no HTTP sink has.
+pub(crate) const NO_SUCH_CREDENTIAL: &str = "C034";
 /// Warning: a plugin that no pipeline uses.
 pub(crate) const UNUSED_PLUGIN: &str = "C030";
 /// Warning: a sink that no pipeline uses.

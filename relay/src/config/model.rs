@@ -133,6 +133,18 @@ impl SinkConfig {
     }
 }
 
+impl SinkConfig {
+    /// Names of the credentials that messages may name; none but for `type = "http"`.
+    pub fn credentials(&self) -> impl Iterator<Item = &str> {
+        let credentials = match self {
+            #[cfg(feature = "http")]
+            Self::Http(config) => config.credential_names(),
+            _ => Vec::new(),
+        };
+        credentials.into_iter()
+    }
+}
+
 impl fmt::Debug for SinkConfig {
     /// Names the type alone: the settings may hold passwords, tokens and signing secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,6 +159,8 @@ pub struct GrantedPlugin {
     pub plugin: PluginConfig,
     /// Patterns of places by the sink's name; a sink that is not in it may not be addressed.
     pub grant: BTreeMap<String, Vec<String>>,
+    /// Names of sinks' credentials that its messages may name.
+    pub credentials: Vec<String>,
 }
 
 /// One source, a chain of plugins and one lane per sink.

@@ -19,6 +19,7 @@ pub(super) struct ReadPlugin {
     pub(super) granted: GrantedPlugin,
     pub(super) spot: Spot,
     pub(super) grants: Vec<Text>,
+    pub(super) credentials: Vec<Text>,
 }
 
 pub(super) fn read_all(root: &Section<'_>, lookups: &Named<LookupConfig>) -> BTreeMap<String, ReadPlugin> {
@@ -51,7 +52,10 @@ fn read(name: &str, section: &Section<'_>, lookups: &Named<LookupConfig>) -> Rea
             grants.push(sink);
         }
     }
-    ReadPlugin { granted: GrantedPlugin { plugin, grant }, spot: Spot::default(), grants }
+    let credentials = section.texts("credentials");
+    let names = credentials.iter().map(|it| it.value.clone()).collect();
+    let granted = GrantedPlugin { plugin, grant, credentials: names };
+    ReadPlugin { granted, spot: Spot::default(), grants, credentials }
 }
 
 /// Permissions that builds may have beyond those of the build before.

@@ -52,6 +52,9 @@ pub(super) fn check(
     if !pipelines.values().all(known) {
         return;
     }
+    for plugin in plugins.values() {
+        check_credentials(root, plugin, sinks);
+    }
     for (name, plugin) in plugins {
         check_grants(root, name, plugin, pipelines, &sink_names);
     }
@@ -107,6 +110,18 @@ fn check_routes(root: &Section<'_>, name: &str, pipeline: &ReadPipeline) {
             let allowed = format!("its sinks: {}{}", sinks.join(", "), did_you_mean(&route.value, &sinks));
             root.document.reference(codes::ROUTE_SINK, &route.spot, message, allowed);
         }
+    }
+}
+
+/// A credential is one of some HTTP sink; which of them a message is for is known with the message.
+fn check_credentials(root: &Section<'_>, plugin: &ReadPlugin, sinks: &Named<SinkConfig>) {
+    let known: Vec<&str> = sinks.adapters.values().flat_map(SinkConfig::credentials).collect();
+    for name in plugin.credentials.iter().filter(|it| !known.contains(&it.value.as_str())) {
+        let plugin = &plugin.granted.plugin.name;
+        let message =
+            format!("plugin {plugin:?} names the credential {:?}, which no HTTP sink has", name.value);
+        let allowed = configured_words(&name.value, &known);
+        root.document.reference(codes::NO_SUCH_CREDENTIAL, &name.spot, message, allowed);
     }
 }
 

@@ -84,6 +84,9 @@ struct StoredMessage {
     partition: Option<i32>,
     timestamp: Option<i64>,
     method: Option<String>,
+    /// The name of a credential, never the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth: Option<String>,
     key: StoredContent,
     body: StoredContent,
     inherit_headers: bool,
@@ -99,6 +102,7 @@ impl StoredMessage {
             partition: address.partition,
             timestamp: address.timestamp,
             method: address.method,
+            auth: address.auth,
             key: StoredContent::of(&message.key),
             body: StoredContent::of(&message.body),
             inherit_headers: message.inherit_headers,
@@ -114,6 +118,7 @@ impl StoredMessage {
                 partition: self.partition,
                 timestamp: self.timestamp,
                 method: self.method,
+                auth: self.auth,
             },
             key: self.key.into_content()?,
             body: self.body.into_content()?,
@@ -215,8 +220,15 @@ mod tests {
     }
 
     fn any_address() -> impl Strategy<Value = Address> {
-        (any::<String>(), any::<Option<i32>>(), any::<Option<i64>>(), any::<Option<String>>())
-            .prop_map(|(place, partition, timestamp, method)| Address { place, partition, timestamp, method })
+        (any::<String>(), any::<Option<i32>>(), any::<Option<i64>>(), any::<[Option<String>; 2]>()).prop_map(
+            |(place, partition, timestamp, [method, auth])| Address {
+                place,
+                partition,
+                timestamp,
+                method,
+                auth,
+            },
+        )
     }
 
     fn any_message() -> impl Strategy<Value = Message> {

@@ -1,6 +1,10 @@
 ;; A guest that uses what the relay offers: it publishes each event with its row of the lookup table "customers" as
-;; body, unchanged where there is none, and counts it; an event whose type begins with `h` then traps.
+;; body, unchanged where there is none, and counts it; an event whose type begins with `h` then traps, one of `a` goes to /orders
+;; with the credential "crm", and one of `b` with "bank".
 (module
+  (import "relay:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
+  (import "relay:plugin/clock@0.1.0" "now" (func $now (result i64)))
+  (import "relay:plugin/kv@0.1.0" "get-many" (func $get_many (param i32 i32 i32 i32 i32)))
   (import "relay:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
   (import "relay:plugin/metrics@0.1.0" "add-counter" (func $count (param i32 i32 i64 i32 i32)))
   (import "relay:plugin/metrics@0.1.0" "set-gauge" (func $set (param i32 i32 f64 i32 i32)))
@@ -12,6 +16,9 @@
   (data (i32.const 120) "0.1.0")
   (data (i32.const 130) "customers")
   (data (i32.const 140) "events_total")
+  (data (i32.const 244) "/orders")
+  (data (i32.const 252) "crm")
+  (data (i32.const 256) "bank")
   (data (i32.const 160) "kind")
   (data (i32.const 165) "order")
   (data (i32.const 170) "not-a-name")
@@ -45,8 +52,17 @@
 
   (func (export "relay:plugin/transform@0.1.0#configure") (param i32 i32) (result i32) (i32.const 400))
 
+  (func $with_credential (param $message i32) (param $name i32) (param $length i32)
+    (i32.store8 offset=24 (local.get $message) (i32.const 1))
+    (i32.store8 offset=32 (local.get $message) (i32.const 2))
+    (call $list (i32.add (local.get $message) (i32.const 40)) (i32.const 244) (i32.const 7))
+    (i32.store8 offset=60 (local.get $message) (i32.const 1))
+    (call $list (i32.add (local.get $message) (i32.const 64)) (local.get $name) (local.get $length)))
+
   (func $answer (param $event i32) (param $verdict i32)
-    (local $message i32) (local $row i32)
+    (local $message i32) (local $row i32) (local $rows i32)
+    (call $log (i32.const 1) (i32.const 100) (i32.const 10))
+    (if (i64.eqz (call $now)) (then unreachable))
     (call $count (i32.const 140) (i32.const 12) (i64.const 1) (i32.const 184) (i32.const 1))
     (call $count (i32.const 170) (i32.const 10) (i64.const 1) (i32.const 0) (i32.const 0))
     (call $set (i32.const 165) (i32.const 5) (f64.const 1.5) (i32.const 0) (i32.const 0))
@@ -54,11 +70,23 @@
     (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x68)) (then unreachable))
     (local.set $message (call $zeroed (i32.const 112)))
     (call $list (i32.add (local.get $verdict) (i32.const 8)) (local.get $message) (i32.const 1))
+    (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x61))
+      (then (call $with_credential (local.get $message) (i32.const 252) (i32.const 3))))
+    (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x62))
+      (then (call $with_credential (local.get $message) (i32.const 256) (i32.const 4))))
     ;; Ok or not at 0, some or none at 8, the bytes at 12.
     (local.set $row (call $zeroed (i32.const 24)))
     (call $get (i32.const 130) (i32.const 9)
       (i32.load offset=32 (local.get $event)) (i32.load offset=36 (local.get $event)) (local.get $row))
     (if (i32.load8_u (local.get $row)) (then unreachable))
+    ;; Both ways to ask give the same: as many answers as keys.
+    (local.set $rows (call $zeroed (i32.const 24)))
+    (call $get_many (i32.const 130) (i32.const 9) (i32.add (local.get $event) (i32.const 32)) (i32.const 1)
+      (local.get $rows))
+    (if (i32.load8_u (local.get $rows)) (then unreachable))
+    (if (i32.ne (i32.load offset=12 (local.get $rows)) (i32.const 1)) (then unreachable))
+    (if (i32.ne (i32.load8_u (i32.load offset=8 (local.get $rows))) (i32.load8_u offset=8 (local.get $row)))
+      (then unreachable))
     (if (i32.load8_u offset=8 (local.get $row))
       (then
         (i32.store8 offset=84 (local.get $message) (i32.const 2))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use relay_tests::hostile::interfaces;
 use relay_tests::journal::SqliteWriter;
 use relay_tests::program::Relay;
-use relay_tests::stack::{HttpReceiver, free_port, shared_postgres};
+use relay_tests::stack::{Answer, HttpReceiver, free_port, shared_postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
@@ -168,4 +168,40 @@ async fn metrics_of_plugins_are_shown_and_those_of_a_run_that_failed_are_not() {
     }
     assert!(all.contains("relay_plugin_metrics_refused_total{plugin=\"interfaces\"} 2"), "{all}");
     assert!(relay.log().contains("P142") && relay.log().contains("not-a-name"), "{}", relay.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_goes_with_the_messages_that_may_name_it_and_is_seen_nowhere_else() {
+    let stand = Stand::open().await;
+    let file = stand.folder.path().join("customers.json");
+    fs::write(&file, "{}").unwrap();
+    let secret = stand.folder.path().join("secret");
+    fs::write(&secret, "hunter2\n").unwrap();
+    let table = format!(
+        "credentials = {{ crm = {{ bearer = \"file:{}\" }}, bank = {{ header = \"x-key\", value = \"hunter3\" }} }}\n\
+         [lookup.customers]\nfile = \"{}\"",
+        secret.display(),
+        file.display()
+    );
+    let plugin = "lookups = [\"customers\"]\ncredentials = [\"crm\"]";
+    let relay = Relay::start(&stand.settings(&table, plugin)).await.unwrap();
+    // Refused once, so that the message is parked and sent again from there.
+    stand.receiver.answer_nth(0, Answer::status(400));
+    stand.write_as("c-1", "a").await;
+    stand.write_as("c-2", "b").await;
+    stand.write_as("c-3", "placed").await;
+    let requests = stand.receiver.wait_for(3, LIMIT).await.unwrap();
+    let of = |key: &str| requests.iter().filter(|it| it.path.ends_with(key)).collect::<Vec<_>>();
+    let authorized = of("/orders/orders");
+    assert_eq!(authorized.len(), 2, "the address was appended twice to /orders: {requests:?}");
+    assert!(authorized.iter().all(|it| it.header("authorization") == Some("Bearer hunter2")), "{requests:?}");
+    let others: Vec<_> = requests.iter().filter(|it| !it.path.ends_with("/orders/orders")).collect();
+    assert!(others.iter().all(|it| it.header("authorization").is_none() && it.header("x-key").is_none()));
+    let dead = relay.ask(&["dead", "list", "--json"]).await.unwrap();
+    assert!(dead.contains("R408") && dead.contains("\\\"bank\\\""), "{dead}");
+    let database = fs::read(stand.folder.path().join("shop.db")).unwrap();
+    let kept = String::from_utf8_lossy(&database);
+    for text in [relay.log(), dead, kept.into_owned()] {
+        assert!(!text.contains("hunter"), "{text}");
+    }
 }

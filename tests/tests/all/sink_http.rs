@@ -20,6 +20,7 @@ fn config(url: String) -> HttpSinkConfig {
         url,
         method: "POST".to_owned(),
         headers: vec![("x-relay".to_owned(), "yes".to_owned())],
+        credentials: Vec::new(),
         secrets: Vec::new(),
         concurrency: 16,
         timeout: Duration::from_secs(30),

@@ -6,7 +6,10 @@ use super::address::SinkKind;
 
 /// The addresses a plugin may use, per sink. Without an entry for a sink it may address nothing there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Grant(BTreeMap<String, Vec<Pattern>>);
+pub struct Grant {
+    places: BTreeMap<String, Vec<Pattern>>,
+    credentials: Vec<String>,
+}
 
 /// A set of addresses.
 ///
@@ -21,19 +24,37 @@ impl Grant {
     pub fn new(patterns: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
         let parse =
             |(sink, patterns): (String, Vec<String>)| (sink, patterns.into_iter().map(Pattern).collect());
-        Self(patterns.into_iter().map(parse).collect())
+        Self { places: patterns.into_iter().map(parse).collect(), credentials: Vec::new() }
+    }
+
+    /// This grant, with which a plugin may also use these credentials of sinks.
+    #[must_use]
+    pub fn with_credentials(self, credentials: Vec<String>) -> Self {
+        Self { credentials, ..self }
+    }
+
+    /// Whether the plugin may use the credential `name`.
+    #[must_use]
+    pub fn has_credential(&self, name: &str) -> bool {
+        self.credentials.iter().any(|it| it == name)
+    }
+
+    /// The credentials, for messages to operators.
+    #[must_use]
+    pub fn describe_credentials(&self) -> String {
+        if self.credentials.is_empty() { "none".to_owned() } else { self.credentials.join(", ") }
     }
 
     /// Whether `place` of the sink named `sink` is covered.
     #[must_use]
     pub fn covers(&self, sink: &str, kind: SinkKind, place: &str) -> bool {
-        self.0.get(sink).is_some_and(|patterns| patterns.iter().any(|it| it.covers(kind, place)))
+        self.places.get(sink).is_some_and(|patterns| patterns.iter().any(|it| it.covers(kind, place)))
     }
 
     /// The patterns for one sink, for messages to operators.
     #[must_use]
     pub fn describe(&self, sink: &str) -> String {
-        match self.0.get(sink) {
+        match self.places.get(sink) {
             None => "nothing".to_owned(),
             Some(patterns) => patterns.iter().map(|it| it.0.as_str()).collect::<Vec<_>>().join(", "),
         }

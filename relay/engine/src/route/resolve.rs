@@ -93,6 +93,12 @@ impl Router {
         let own = &self.sinks[self.own];
         let address = address_of(target);
         own.kind.check(&address.place).map_err(|invalid| permanent("R405", invalid.to_string()))?;
+        if let Some(name) = address.auth.as_deref().filter(|it| !grant.has_credential(it)) {
+            let (name, granted): (String, _) =
+                (name.chars().take(120).collect(), grant.describe_credentials());
+            let detail = format!("the plugin may not use the credential {name:?}; it may use: {granted}");
+            return Err(permanent("R408", detail));
+        }
         if grant.covers(&own.name, own.kind, &address.place) {
             return Ok(address);
         }
@@ -131,11 +137,12 @@ fn address_of(target: &Target) -> Address {
             place: topic.clone(),
             partition: *partition,
             timestamp: timestamp.and_then(|it| i64::try_from(it).ok()),
-            method: None,
+            ..Address::default()
         },
         Target::Nats { subject } => Address { place: subject.clone(), ..Address::default() },
-        Target::Http { path, method } => {
-            Address { place: path.clone(), method: method.clone(), ..Address::default() }
+        Target::Http { path, method, auth } => {
+            let (method, auth) = (method.clone(), auth.clone());
+            Address { place: path.clone(), method, auth, ..Address::default() }
         }
         Target::Other { address, .. } => Address { place: address.clone(), ..Address::default() },
     }
@@ -184,6 +191,22 @@ mod tests {
             Ok(message) => Ok(message.map(|it| it.address.place)),
             Err(failure) => Err(failure.code.into_owned()),
         }
+    }
+
+    #[test]
+    fn a_credential_has_to_be_granted_by_its_name() {
+        let mut batch = EventBatch::default();
+        batch.push(&EventFields::default()).unwrap();
+        let with = |auth: &str| {
+            let grant = Grant::new([("billing".to_owned(), vec!["/".to_owned()])]);
+            let grant = grant.with_credentials(vec!["crm".to_owned()]);
+            let to = Target::Http { path: "/a".to_owned(), method: None, auth: Some(auth.to_owned()) };
+            router("billing").resolve(batch.get(0).unwrap(), 0, message(None, Some(to)), &grant)
+        };
+        assert_eq!(with("crm").unwrap().unwrap().address.auth.as_deref(), Some("crm"));
+        let failure = with("bank").unwrap_err();
+        assert_eq!((failure.code.as_ref(), failure.class), ("R408", FailureClass::Permanent));
+        assert!(failure.detail.contains("\"bank\"; it may use: crm"), "{}", failure.detail);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(super) fn record(seen: &Seen, screen: &Screen) -> Value {
                 "partition": address.partition,
                 "timestamp": address.timestamp,
                 "method": address.method,
+                "auth": address.auth,
             },
             "idempotency_key": veil.text(idempotency_key),
             "key": key.as_deref().map(|it| veil.content(it)),
@@ -171,7 +172,9 @@ fn target(target: &Target, veil: &Veil<'_>) -> Value {
             json!({ "kafka": veil.text(topic), "partition": partition, "timestamp": timestamp })
         }
         Target::Nats { subject } => json!({ "nats": veil.text(subject) }),
-        Target::Http { path, method } => json!({ "http": veil.text(path), "method": method }),
+        Target::Http { path, method, auth } => {
+            json!({ "http": veil.text(path), "method": method, "auth": auth })
+        }
         Target::Other { kind, address } => json!({ kind.as_str(): veil.text(address) }),
     }
 }

@@ -70,7 +70,7 @@ fn target(message: &Value) -> String {
     let place = match to.as_object() {
         None => "the next plugin, or the pipeline's route".to_owned(),
         Some(fields) => {
-            let beside = ["partition", "timestamp", "method"];
+            let beside = ["partition", "timestamp", "method", "auth"];
             let kind = fields.iter().find(|(name, _)| !beside.contains(&name.as_str()));
             kind.map(|(kind, place)| format!("{kind} {}", text(place))).unwrap_or_default()
         }

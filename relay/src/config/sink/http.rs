@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::config::codes;
 use crate::config::document::Text;
 use crate::config::section::Section;
-use crate::sink::http::HttpSinkConfig;
+use crate::sink::http::config::{CredentialConfig, HttpSinkConfig, RESERVED};
 
 /// Enough to fill a link of 100 ms with 640 requests a second, few enough for a small receiver.
 const CONCURRENCY: usize = 64;
@@ -27,6 +27,7 @@ pub(in crate::config) fn read(name: &str, section: &Section<'_>) -> HttpSinkConf
         url: url.map(|it| it.value).unwrap_or_default(),
         method: read_method(section),
         headers: read_headers(section),
+        credentials: read_credentials(section),
         secrets: read_secrets(section),
         concurrency: section.count("concurrency", CONCURRENCY, 1..=4096),
         timeout: section.duration("timeout", TIMEOUT, Duration::from_millis(10)..=Duration::from_secs(600)),
@@ -87,6 +88,54 @@ fn read_headers(section: &Section<'_>) -> Vec<(String, String)> {
         all.push((name.value, value.value));
     }
     all
+}
+
+/// `credentials = { crm = { bearer = "…" } }`
+fn read_credentials(section: &Section<'_>) -> Vec<CredentialConfig> {
+    let Some(credentials) = section.section("credentials") else { return Vec::new() };
+    let mut all = Vec::new();
+    for (name, entry) in credentials.entries() {
+        let Some(one) = entry.section() else { continue };
+        let read = read_credential(&one);
+        one.finish();
+        let Some((header, value)) = read else { continue };
+        let is_legal = header.parse::<HeaderName>().is_ok_and(|it| !RESERVED.contains(&it.as_str()));
+        if !is_legal || value.parse::<HeaderValue>().is_err() {
+            let message = format!("the credential {:?} makes no header that can be sent", name.value);
+            let allowed =
+                "a header that is not the connection's or the contract's, and a value without line breaks";
+            section.document.error(codes::NOT_ALLOWED, &name.spot, message, allowed);
+        }
+        all.push(CredentialConfig { name: name.value, header, value });
+    }
+    all
+}
+
+/// Name and value of a credential's header.
+fn read_credential(section: &Section<'_>) -> Option<(String, String)> {
+    let (bearer, basic) = (section.entry("bearer"), section.section("basic"));
+    let (header, value) = (section.text("header"), section.entry("value"));
+    let authorization = |value: String| Some(("authorization".to_owned(), value));
+    match (bearer, basic, header, value) {
+        (Some(token), None, None, None) => authorization(format!("Bearer {}", token.secret()?.value)),
+        (None, Some(basic), None, None) => {
+            let user = basic.required_text("user", "the user's name").value;
+            let password = basic.entry("password").map(|it| it.secret());
+            if password.is_none() {
+                basic.missing("password", "best as \"file:/path\"");
+            }
+            basic.finish();
+            let login = format!("{user}:{}", password??.value);
+            authorization(format!("Basic {}", STANDARD.encode(login)))
+        }
+        (None, None, Some(header), Some(value)) => Some((header.value, value.secret()?.value)),
+        _ => {
+            let message = format!("{:?} is none of the kinds of credentials", section.spot.path);
+            let allowed = "allowed: bearer = \"…\"; basic = { user = \"…\", password = \"…\" }; header = \"…\" with value = \"…\"";
+            section.document.error(codes::CONFLICT, &section.spot, message, allowed);
+            None
+        }
+    }
 }
 
 fn read_secrets(section: &Section<'_>) -> Vec<Vec<u8>> {

@@ -196,6 +196,29 @@ fn names_that_one_part_uses_for_another_have_to_exist() {
 }
 
 #[test]
+fn credentials_are_of_one_kind_and_plugins_name_those_that_there_are() {
+    let sink = |credential: &str| {
+        let http = format!("type = \"http\"\nurl = \"http://a\"\ncredentials = {{ {credential} }}");
+        with("plugins = [\"p\"]\n[plugin.p]\ncomponent = \"a\"\ncredentials = [\"crm\"]")
+            .replace("type = \"stdout\"", &http)
+    };
+    let codes = |credential: &str| found(&sink(credential)).into_iter().map(|it| it.0).collect::<Vec<_>>();
+    assert_eq!(codes("bank = { bearer = \"hunter2\" }"), ["C034"]);
+    assert_eq!(codes("crm = { }")[0], "C019");
+    assert_eq!(codes("crm = { bearer = \"a\", header = \"b\" }")[0], "C019");
+    assert_eq!(codes("crm = { bearer = \"a\", user = \"b\" }")[0], "C003");
+    assert_eq!(codes("crm = { basic = { user = \"a\" } }")[0], "C004");
+    assert_eq!(codes("crm = { header = \"webhook-id\", value = \"hunter2\" }"), ["C013"]);
+    assert_eq!(codes("crm = { header = \"a b\", value = \"hunter2\" }"), ["C013"]);
+    assert!(
+        !format!("{:?}", read(&sink("crm = { header = \"a b\", value = \"hunter2\" }"))).contains("hunter2")
+    );
+    let good = read(&sink("crm = { basic = { user = \"u\", password = \"hunter2\" } }")).unwrap();
+    assert_eq!(good.plugins["p"].credentials, ["crm"]);
+    assert!(!format!("{good:?}").contains("hunter2") && !format!("{good:?}").contains("dTpodW50ZXIy"));
+}
+
+#[test]
 fn lookup_tables_have_one_origin_and_plugins_name_those_that_there_are() {
     let codes = |text: &str| {
         let found = found(&with(&format!("plugins = [\"p\"]\n[plugin.p]\ncomponent = \"a\"\n{text}")));

@@ -92,7 +92,7 @@ fn message() -> PluginMessage {
 }
 
 fn to(path: &str) -> PluginMessage {
-    PluginMessage { to: Some(Target::Http { path: path.to_owned(), method: None }), ..message() }
+    PluginMessage { to: Some(Target::Http { path: path.to_owned(), method: None, auth: None }), ..message() }
 }
 
 fn publish(messages: Vec<PluginMessage>) -> Answer {

@@ -112,6 +112,7 @@ impl What {
                 partition: message.partition(),
                 timestamp: message.timestamp(),
                 method: message.method().map(str::to_owned),
+                auth: message.auth().map(str::to_owned),
             },
             idempotency_key: idempotency_key(message),
             key: message.key().map(<[u8]>::to_vec),

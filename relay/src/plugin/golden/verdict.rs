@@ -53,7 +53,9 @@ fn place(target: &Target) -> Place {
             Place::Kafka { topic: topic.clone(), partition: *partition, timestamp: *timestamp }
         }
         Target::Nats { subject } => Place::Nats(subject.clone()),
-        Target::Http { path, method } => Place::Http { path: path.clone(), method: method.clone() },
+        Target::Http { path, method, auth } => {
+            Place::Http { path: path.clone(), method: method.clone(), auth: auth.clone() }
+        }
         Target::Other { kind, address } => Place::Other { kind: kind.clone(), address: address.clone() },
     }
 }

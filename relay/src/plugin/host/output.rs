@@ -87,6 +87,7 @@ fn well_formed(index: usize, message: &PluginMessage, limits: &PluginLimits) -> 
         ("slot", message.slot.as_deref()),
         ("sink", message.sink.as_deref()),
         ("address", message.to.as_ref().map(place)),
+        ("credential", message.to.as_ref().and_then(credential)),
     ];
     for (what, text) in texts {
         let Some(text) = text else { continue };
@@ -133,6 +134,14 @@ fn place(target: &Target) -> &str {
         Target::Nats { subject } => subject,
         Target::Http { path, .. } => path,
         Target::Other { address, .. } => address,
+    }
+}
+
+/// What a message names of its sink's secrets.
+fn credential(target: &Target) -> Option<&str> {
+    match target {
+        Target::Http { auth, .. } => auth.as_deref(),
+        Target::Kafka { .. } | Target::Nats { .. } | Target::Other { .. } => None,
     }
 }
 

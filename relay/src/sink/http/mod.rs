@@ -4,7 +4,7 @@
 
 mod addresses;
 mod answer;
-mod config;
+pub mod config;
 mod request;
 mod retry_after;
 mod signature;

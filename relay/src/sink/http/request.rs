@@ -8,7 +8,7 @@ use relay_engine::outcome::{Failure, FailureClass};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 
-use super::config::HttpSinkConfig;
+use super::config::{HttpSinkConfig, RESERVED};
 use super::signature::sign;
 use crate::sink::SentHeader;
 
@@ -19,25 +19,8 @@ const HEADER: &str = "S221";
 /// A path or method that makes no request below the sink's URL.
 const ADDRESS: &str = "S223";
 
-/// What the contract (the last three) and the connection own; a message may not bring them.
-const RESERVED: [&str; 16] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-];
+/// A credential that the sink does not have.
+const CREDENTIAL: &str = "S224";
 
 /// Headers whose values depend on when a request is sent.
 const MADE_WHILE_SENT: [&str; 2] = ["webhook-signature", "webhook-timestamp"];
@@ -48,6 +31,7 @@ pub(super) struct RequestMaker {
     base: Url,
     method: Method,
     headers: HeaderMap,
+    credentials: Vec<(String, HeaderName, HeaderValue)>,
     secrets: Vec<Vec<u8>>,
 }
 
@@ -78,7 +62,14 @@ impl RequestMaker {
                 .ok_or_else(|| wrong(format!("the sink's header {name:?} is not a legal header")))?;
             headers.append(name, value);
         }
-        Ok(Self { base, method, headers, secrets: config.secrets.clone() })
+        let mut credentials = Vec::with_capacity(config.credentials.len());
+        for it in &config.credentials {
+            let (header, mut value) = header(&it.header, it.value.as_bytes())
+                .ok_or_else(|| wrong(format!("the sink's credential {:?} makes no legal header", it.name)))?;
+            value.set_sensitive(true);
+            credentials.push((it.name.clone(), header, value));
+        }
+        Ok(Self { base, method, headers, credentials, secrets: config.secrets.clone() })
     }
 
     /// The sink's URL.
@@ -126,7 +117,9 @@ impl RequestMaker {
         let headers = self.headers_of(message, body, UNIX_EPOCH).ok()?;
         let shown = headers.iter().map(|(name, value)| {
             let of_sending = MADE_WHILE_SENT.contains(&name.as_str());
-            if of_sending || self.headers.contains_key(name) {
+            let is_secret =
+                self.headers.contains_key(name) || self.credentials.iter().any(|it| it.1 == *name);
+            if of_sending || is_secret {
                 SentHeader::hidden(name.as_str())
             } else {
                 SentHeader::shown(name.as_str(), value.as_bytes())
@@ -163,8 +156,21 @@ impl RequestMaker {
                 headers.append(name, value.clone());
             }
         }
+        if let Some(name) = message.auth() {
+            let (header, value) = self.credential(name)?;
+            headers.insert(header, value);
+        }
         self.add_webhook_headers(&mut headers, message, body, now)?;
         Ok(headers)
+    }
+
+    fn credential(&self, name: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+        let found = self.credentials.iter().find(|(own, ..)| own == name);
+        found.map(|(_, header, value)| (header.clone(), value.clone())).ok_or_else(|| {
+            let known = self.credentials.iter().map(|(own, ..)| own.as_str()).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
+            refused(CREDENTIAL, format!("the sink has no credential {name:?}; it has: {known}"))
+        })
     }
 
     fn add_webhook_headers(
@@ -216,6 +222,7 @@ mod tests {
     use relay_engine::event::{EventBatch, EventFields};
     use relay_engine::message::{Address, Content, Message, MessageBatch};
 
+    use super::super::config::CredentialConfig;
     use super::*;
 
     fn config(url: &str) -> HttpSinkConfig {
@@ -224,6 +231,7 @@ mod tests {
             url: url.to_owned(),
             method: "POST".to_owned(),
             headers: vec![("authorization".to_owned(), "Bearer secret".to_owned())],
+            credentials: Vec::new(),
             secrets: Vec::new(),
             concurrency: 1,
             timeout: Duration::from_secs(1),
@@ -233,13 +241,17 @@ mod tests {
     }
 
     fn batch(place: &str, headers: &[(&str, &str)]) -> MessageBatch {
+        batch_with(place, headers, None)
+    }
+
+    fn batch_with(place: &str, headers: &[(&str, &str)], auth: Option<&str>) -> MessageBatch {
         let mut events = EventBatch::default();
         events.push(&EventFields { id: "01", payload: Some(b"{}"), ..EventFields::default() }).unwrap();
         let mut batch = MessageBatch::new("p".into(), Arc::new(events));
         let own = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
         let message = Message {
             slot: "0".to_owned(),
-            address: Address { place: place.to_owned(), ..Address::default() },
+            address: Address { place: place.to_owned(), auth: auth.map(str::to_owned), ..Address::default() },
             key: Content::Unchanged,
             body: Content::Unchanged,
             inherit_headers: true,
@@ -316,6 +328,37 @@ mod tests {
             let expected = (!hidden.contains(&header.name.as_str())).then_some(value);
             assert_eq!(header.value, expected, "{}", header.name);
         }
+    }
+
+    #[test]
+    fn a_credential_goes_with_the_message_that_names_it_and_is_never_shown() {
+        let credential = |name: &str, header: &str, value: &str| CredentialConfig {
+            name: name.to_owned(),
+            header: header.to_owned(),
+            value: value.to_owned(),
+        };
+        let credentials =
+            vec![credential("crm", "authorization", "Bearer crm"), credential("key", "x-key", "hunter2")];
+        let maker = RequestMaker::new(&HttpSinkConfig { credentials, ..config("http://a") }).unwrap();
+        let made = |auth: Option<&str>| {
+            // A plugin's own header of that name is replaced, and so is the operator's.
+            let batch = batch_with("/", &[("X-Key", "mine")], auth);
+            let message = batch.get(0).unwrap();
+            let shown = maker.shown_headers(message);
+            maker.request(message, UNIX_EPOCH).map(|it| (it.request.headers().clone(), shown.unwrap()))
+        };
+        let (sent, _) = made(Some("crm")).unwrap();
+        assert_eq!(
+            (&sent["authorization"], &sent["x-key"]),
+            (&"Bearer crm".parse().unwrap(), &"mine".parse().unwrap())
+        );
+        let (sent, shown) = made(Some("key")).unwrap();
+        assert_eq!(sent.get_all("x-key").iter().collect::<Vec<_>>(), ["hunter2"]);
+        assert_eq!(sent["authorization"], "Bearer secret");
+        assert!(shown.iter().find(|it| it.name == "x-key").unwrap().value.is_none());
+        let failure = made(Some("bank")).unwrap_err();
+        assert_eq!((failure.class, failure.code.as_ref()), (FailureClass::Permanent, "S224"));
+        assert!(failure.detail.contains("it has: crm, key"), "{}", failure.detail);
     }
 
     #[test]

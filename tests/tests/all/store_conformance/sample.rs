@@ -56,6 +56,7 @@ pub(crate) fn message(slot: &str) -> Message {
             partition: Some(3),
             timestamp: Some(-1),
             method: Some("PUT".to_owned()),
+            auth: Some("crm".to_owned()),
         },
         key: Content::Bytes(vec![0, 0xff, b'"']),
         body: Content::Unchanged,

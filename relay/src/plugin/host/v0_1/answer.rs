@@ -45,7 +45,7 @@ fn target(target: wit::Target) -> Target {
             Target::Kafka { topic: it.topic, partition: it.partition, timestamp: it.timestamp }
         }
         wit::Target::Nats(it) => Target::Nats { subject: it.subject },
-        wit::Target::Http(it) => Target::Http { path: it.path, method: it.method },
+        wit::Target::Http(it) => Target::Http { path: it.path, method: it.method, auth: it.auth },
         wit::Target::Other(it) => Target::Other { kind: it.kind, address: it.address },
     }
 }
