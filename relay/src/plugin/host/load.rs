@@ -19,6 +19,7 @@ use super::guest::{Description, Linked};
 use super::instance::{Instance, StartError};
 use super::log::{GuestLog, printable};
 use super::metrics::MetricsRegistry;
+use super::usage::Usage;
 
 /// Bytes of a plugin's name or version that screens and dead letters keep.
 const LONGEST_VERSION: usize = 64;
@@ -178,6 +179,7 @@ impl PluginHost {
             lookups,
             metrics: self.metrics.of(&config.name, config.limits.series),
             record: Arc::default(),
+            usage: Usage::default(),
             has_told_of_memory: AtomicBool::new(false),
             config: config.config.to_string(),
         })

@@ -53,8 +53,11 @@ impl LanePlugin {
             None => self.loaded.instance().map_err(StartError::into_fault)?,
         };
         let verdicts = instance.transform(&self.loaded, part, &mut self.scratch)?;
-        answers.extend(verdicts.map(|verdict| output::check(verdict, &self.loaded.limits)));
+        let limits = &self.loaded.limits;
+        let mut used = instance.used();
+        answers.extend(verdicts.map(|verdict| output::check(verdict, limits, &mut used)));
         if !self.is_muted {
+            self.loaded.usage.note(&used, limits, &self.loaded.identity);
             instance.publish_metrics(&self.loaded.metrics);
         }
         match instance.wear() {
@@ -309,6 +312,22 @@ mod tests {
         };
         assert_eq!(seen(false), ["1", "2", "3", "1", "fault", "1"]);
         assert_eq!(seen(true), ["1", "2", "1", "1", "fault", "1"]);
+    }
+
+    #[test]
+    fn what_a_plugin_uses_is_measured_and_what_nobody_is_to_see_is_not() {
+        let time = std::time::Duration::from_secs(10);
+        let limits = PluginLimits { output: 6 << 20, time, batch_time: time, ..PluginLimits::default() };
+        let mut plugin = plugin(limits);
+        plugin.run("shop", &events(&["p", "a"]), &mut Vec::new());
+        assert_eq!((plugin.loaded.usage.most_made(), plugin.loaded.usage.told()), ((1, 0), 0));
+        plugin.mute();
+        plugin.run("shop", &events(&["o"]), &mut Vec::new());
+        assert_eq!(plugin.loaded.usage.most_made(), (1, 0));
+        plugin.is_muted = false;
+        plugin.run("shop", &events(&["o"]), &mut Vec::new());
+        assert_eq!(plugin.loaded.usage.most_made(), (1, 5 << 20));
+        assert_ne!(plugin.loaded.usage.told(), 0);
     }
 
     #[test]
