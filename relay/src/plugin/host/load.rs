@@ -58,7 +58,9 @@ impl Refusal {
     /// The same refusal in the words of the contract, where they could be found.
     fn with_difference(self, difference: Option<String>) -> Self {
         match difference {
-            Some(difference) => Self { what: difference, ..self },
+            Some(difference) => {
+                Self { what: format!("{difference}; this relay serves {}", contract::served()), ..self }
+            }
             None => self,
         }
     }
@@ -161,7 +163,9 @@ impl PluginHost {
             TYPES_DIFFER => refusal.with_difference(difference::of(build.bytes())),
             _ => refusal,
         })?;
-        let linked = Linked::new(engine, &component, contract).map_err(|error| does_not_fit(&error))?;
+        // What it imports is compared when it is linked.
+        let linked = Linked::new(engine, &component, contract)
+            .map_err(|error| does_not_fit(&error).with_difference(difference::of(build.bytes())))?;
         let open = |it: &LookupConfig| self.lookups.open(it).map_err(|error| without_table(&it.name, error));
         let lookups = config.lookups.iter().map(open).collect::<Result<_, _>>()?;
         let identity = Identity {
