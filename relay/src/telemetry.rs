@@ -45,3 +45,11 @@ pub const LOOKUP_AGE: &str = "relay_lookup_age_seconds";
 pub const LOOKUP_FAILURES: &str = "relay_lookup_refresh_failures_total";
 /// Counter: updates of a plugin's own metrics that were left out, being over a limit or of a wrong name. Labels: plugin.
 pub const PLUGIN_METRICS_REFUSED: &str = "relay_plugin_metrics_refused_total";
+/// Gauges: the most bytes of memory that an instance of the plugin's build held, and its limit. Labels: plugin.
+pub const PLUGIN_MEMORY: [&str; 2] = ["relay_plugin_memory_max_bytes", "relay_plugin_memory_limit_bytes"];
+/// Gauges: the longest that an event took, on average over its batch, and the limit. Labels: plugin.
+pub const PLUGIN_TIME: [&str; 2] = ["relay_plugin_event_max_seconds", "relay_plugin_event_limit_seconds"];
+/// Gauges: the most messages that one event made, and the limit. Labels: plugin.
+pub const PLUGIN_MESSAGES: [&str; 2] = ["relay_plugin_messages_max", "relay_plugin_messages_limit"];
+/// Gauges: the most bytes that one event made, and the limit. Labels: plugin.
+pub const PLUGIN_OUTPUT: [&str; 2] = ["relay_plugin_output_max_bytes", "relay_plugin_output_limit_bytes"];

@@ -166,6 +166,12 @@ async fn metrics_of_plugins_are_shown_and_those_of_a_run_that_failed_are_not() {
     ] {
         assert!(all.lines().any(|it| it == line), "{line} is not in\n{all}");
     }
+    for line in [
+        "relay_plugin_messages_max{plugin=\"interfaces\"} 1",
+        "relay_plugin_event_limit_seconds{plugin=\"interfaces\"} 0.02",
+    ] {
+        assert!(all.lines().any(|it| it == line), "{line} is not in\n{all}");
+    }
     assert!(all.contains("relay_plugin_metrics_refused_total{plugin=\"interfaces\"} 2"), "{all}");
     assert!(relay.log().contains("P142") && relay.log().contains("not-a-name"), "{}", relay.log());
 }

@@ -31,6 +31,7 @@ mod plugin_stand;
 mod plugins;
 mod poison;
 mod relay_tables;
+mod released;
 mod reload;
 mod reload_by_hand;
 mod reload_campaign;

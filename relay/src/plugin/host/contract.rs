@@ -119,11 +119,16 @@ fn unserved_function(engine: &Engine, interface: &ComponentInstance, served: &[&
 /// The interfaces have the right names and other types.
 pub(super) const TYPES_DIFFER: &str = "P109";
 
+/// The contract as this relay serves it, for messages.
+pub(super) fn served() -> String {
+    format!("{PACKAGE}@{SERVED}")
+}
+
 /// The refusal of types that differ, in the words of the engine.
 pub(super) fn does_not_fit(error: &wasmtime::Error) -> Refusal {
     Refusal {
         code: TYPES_DIFFER,
-        what: format!("its types differ from those of the contract: {error:#}"),
+        what: format!("its types differ from those of the contract {PACKAGE}@{SERVED}: {error:#}"),
         remedy: "build it against the `wit` directory of this relay, unchanged".to_owned(),
     }
 }

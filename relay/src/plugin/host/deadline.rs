@@ -4,7 +4,7 @@
 //! too busy to run the lane, kills no innocent plugin. The clock is read only when a call has outlived a tick,
 //! so a usual call costs nothing; the limit is noticed up to two ticks late.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
 use wasmtime::UpdateDeadline;
@@ -15,6 +15,7 @@ use super::ticker::TICK;
 #[derive(Debug, Default)]
 pub(super) struct Deadline {
     limit: Duration,
+    started: Option<Instant>,
     first_tick: Option<Duration>,
     passed: bool,
 }
@@ -22,7 +23,7 @@ pub(super) struct Deadline {
 impl Deadline {
     /// A new call may take `limit`.
     pub(super) fn start(&mut self, limit: Duration) {
-        *self = Self { limit, first_tick: None, passed: false };
+        *self = Self { limit, started: Some(Instant::now()), first_tick: None, passed: false };
     }
 
     /// Whether the last call was stopped.
@@ -33,6 +34,16 @@ impl Deadline {
     /// What the last call was allowed.
     pub(super) fn limit(&self) -> Duration {
         self.limit
+    }
+
+    /// How long the call took that ends now, on its own thread. A call within a tick is measured by the wall, which is
+    /// cheaper to read, and a longer one by its CPU time, up to a tick too much.
+    pub(super) fn took(&self) -> Duration {
+        match (self.first_tick, self.started) {
+            (Some(first), _) => ThreadTime::now().as_duration().saturating_sub(first) + TICK,
+            (None, Some(started)) => started.elapsed().min(TICK),
+            (None, None) => Duration::ZERO,
+        }
     }
 
     /// The epoch moved while the guest ran, on the guest's thread.

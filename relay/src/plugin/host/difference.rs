@@ -55,8 +55,9 @@ fn named_parts(resolve: &Resolve) -> BTreeMap<String, Parts> {
         if resolve.id_of(id).is_none_or(|name| !name.starts_with("relay:plugin/")) {
             continue;
         }
+        let own = interface.name.as_deref().unwrap_or_default();
         for (name, function) in &interface.functions {
-            all.insert(format!("function `{name}`"), signature(resolve, function));
+            all.insert(format!("function `{own}.{name}`"), signature(resolve, function));
         }
         for (name, id) in &interface.types {
             if let Some((kind, parts)) = parts(resolve, *id) {
@@ -133,6 +134,17 @@ mod tests {
         assert!(said.starts_with("variant `verdict` differs") && said.contains("it has `stop`"), "{said}");
         let said = against(("    slot: option<string>,", "")).unwrap();
         assert!(said.starts_with("record `message` differs") && said.contains("it lacks `slot`"), "{said}");
+    }
+
+    #[test]
+    fn a_function_that_the_plugin_calls_otherwise_is_named_with_its_interface() {
+        let said =
+            against(("get: func(table: string, key: string)", "get: func(table: string, key: list<u8>)"))
+                .unwrap();
+        assert!(
+            said.starts_with("function `kv.get` differs") && said.contains("`key` is `list<u8>`"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(super) fn of_call(error: &wasmtime::Error, state: &GuestState) -> Fault {
     if cause.contains(TOO_MUCH_DATA) {
         return Fault {
             code: OUTPUT,
-            detail: "the answer is larger than the plugin's output limit".to_owned(),
+            detail: "an answer, or what a call brings, is larger than the plugin's output limit".to_owned(),
         };
     }
     let code = if error.is::<Powerless>() { POWERLESS } else { TRAP };

@@ -14,6 +14,7 @@ use super::instance::{Instance, StartError};
 use super::log::{GuestLog, printable};
 use super::metrics::GuestMetrics;
 use super::runner::LanePlugin;
+use super::usage::Usage;
 
 /// Problems of a configuration that one error lists.
 const PROBLEMS: usize = 20;
@@ -37,6 +38,8 @@ pub(super) struct Loaded {
     pub(super) log: Arc<GuestLog>,
     /// What became of the events of all instances.
     pub(super) record: Arc<Record>,
+    /// The most that an instance used.
+    pub(super) usage: Usage,
     /// Whether the operator was told that the plugin needs most of its memory.
     pub(super) has_told_of_memory: AtomicBool,
     /// The plugin's configuration as JSON.

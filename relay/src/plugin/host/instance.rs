@@ -15,6 +15,7 @@ use super::generation::Loaded;
 use super::guest::{Description, Guest, Part, Problem, Scratch};
 use super::metrics::GuestMetrics;
 use super::state::GuestState;
+use super::usage::Used;
 
 /// Events after which an instance gives way to a fresh one. A plugin that keeps 100 bytes of every event then
 /// stays below 10 MiB, and a fresh instance, some 15 µs without its `configure`, costs nothing per event.
@@ -58,6 +59,8 @@ pub(super) struct Instance {
     store: Store<GuestState>,
     guest: Guest,
     events: usize,
+    /// What the last call about events used.
+    used: Used,
 }
 
 impl Instance {
@@ -72,7 +75,7 @@ impl Instance {
         let limits = &loaded.limits;
         let guest =
             timed(&mut store, &loaded.engine, limits.batch_time, |store| loaded.linked.instantiate(store))?;
-        Ok(Self { store, guest, events: 0 })
+        Ok(Self { store, guest, events: 0, used: Used::default() })
     }
 
     /// What the plugin says about itself.
@@ -110,11 +113,19 @@ impl Instance {
         let time = time_of(&loaded.limits, events);
         let verdicts =
             timed(&mut self.store, &loaded.engine, time, |store| guest.transform(store, part, scratch))?;
+        let time = self.store.data().deadline.took();
+        let allowed = self.store.data().deadline.limit();
+        self.used = Used { memory: self.memory(), time, allowed, events, ..Used::default() };
         if verdicts.len() != events {
             let detail = format!("answered {events} events with {} verdicts", verdicts.len());
             return Err(Fault { code: fault::LENGTH, detail });
         }
         Ok(verdicts)
+    }
+
+    /// What the last call used, but for what its verdicts hold.
+    pub(super) fn used(&self) -> Used {
+        self.used
     }
 
     /// What the last call counted takes effect.

@@ -19,6 +19,7 @@ use super::guest::{Description, Linked};
 use super::instance::{Instance, StartError};
 use super::log::{GuestLog, printable};
 use super::metrics::MetricsRegistry;
+use super::usage::Usage;
 
 /// Bytes of a plugin's name or version that screens and dead letters keep.
 const LONGEST_VERSION: usize = 64;
@@ -57,7 +58,9 @@ impl Refusal {
     /// The same refusal in the words of the contract, where they could be found.
     fn with_difference(self, difference: Option<String>) -> Self {
         match difference {
-            Some(difference) => Self { what: difference, ..self },
+            Some(difference) => {
+                Self { what: format!("{difference}; this relay serves {}", contract::served()), ..self }
+            }
             None => self,
         }
     }
@@ -160,7 +163,9 @@ impl PluginHost {
             TYPES_DIFFER => refusal.with_difference(difference::of(build.bytes())),
             _ => refusal,
         })?;
-        let linked = Linked::new(engine, &component, contract).map_err(|error| does_not_fit(&error))?;
+        // What it imports is compared when it is linked.
+        let linked = Linked::new(engine, &component, contract)
+            .map_err(|error| does_not_fit(&error).with_difference(difference::of(build.bytes())))?;
         let open = |it: &LookupConfig| self.lookups.open(it).map_err(|error| without_table(&it.name, error));
         let lookups = config.lookups.iter().map(open).collect::<Result<_, _>>()?;
         let identity = Identity {
@@ -178,6 +183,7 @@ impl PluginHost {
             lookups,
             metrics: self.metrics.of(&config.name, config.limits.series),
             record: Arc::default(),
+            usage: Usage::default(),
             has_told_of_memory: AtomicBool::new(false),
             config: config.config.to_string(),
         })

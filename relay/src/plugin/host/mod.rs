@@ -29,6 +29,7 @@ mod output;
 mod runner;
 mod state;
 mod ticker;
+mod usage;
 mod v0_1;
 mod wasi;
 

@@ -8,6 +8,7 @@ use crate::plugin::{Answer, Fault};
 use super::config::PluginLimits;
 use super::fault;
 use super::log::printable;
+use super::usage::Used;
 
 /// Bytes of a reason or a code that are kept: they go into logs, dead letters and screens.
 const LONGEST_REASON: usize = 1 << 10;
@@ -17,10 +18,16 @@ const LONGEST_REASON: usize = 1 << 10;
 const LONGEST_NAME: usize = 4 << 10;
 
 /// `verdict` as an answer, or the fault it is.
-pub(super) fn check(verdict: Verdict, limits: &PluginLimits) -> Answer {
+///
+/// What it holds is noted in `used`, if it is within the limits.
+pub(super) fn check(verdict: Verdict, limits: &PluginLimits, used: &mut Used) -> Answer {
     match verdict {
         Verdict::Publish(messages) => match publishable(&messages, limits) {
-            Ok(()) => Answer::Verdict(Verdict::Publish(messages)),
+            Ok(size) => {
+                used.messages = used.messages.max(messages.len());
+                used.output = used.output.max(size);
+                Answer::Verdict(Verdict::Publish(messages))
+            }
             Err(fault) => Answer::Fault(fault),
         },
         Verdict::Discard(reason) => Answer::Verdict(Verdict::Discard(short(&reason))),
@@ -36,7 +43,8 @@ fn short(reason: &str) -> String {
     printable(reason, LONGEST_REASON)
 }
 
-fn publishable(messages: &[PluginMessage], limits: &PluginLimits) -> Result<(), Fault> {
+/// The bytes of `messages`, if they may be sent.
+fn publishable(messages: &[PluginMessage], limits: &PluginLimits) -> Result<usize, Fault> {
     if messages.is_empty() {
         return Err(refused("published no message; an event that needs none is discarded with a reason"));
     }
@@ -54,7 +62,7 @@ fn publishable(messages: &[PluginMessage], limits: &PluginLimits) -> Result<(), 
         let detail = format!("made {size} bytes of one event where {} are allowed", limits.output);
         return Err(Fault { code: fault::OUTPUT, detail });
     }
-    distinct_slots(messages)
+    distinct_slots(messages).map(|()| size)
 }
 
 /// What stands between a slot and the number of the request that had its plugins run again: a plugin's own slot

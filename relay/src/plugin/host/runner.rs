@@ -53,8 +53,11 @@ impl LanePlugin {
             None => self.loaded.instance().map_err(StartError::into_fault)?,
         };
         let verdicts = instance.transform(&self.loaded, part, &mut self.scratch)?;
-        answers.extend(verdicts.map(|verdict| output::check(verdict, &self.loaded.limits)));
+        let limits = &self.loaded.limits;
+        let mut used = instance.used();
+        answers.extend(verdicts.map(|verdict| output::check(verdict, limits, &mut used)));
         if !self.is_muted {
+            self.loaded.usage.note(&used, limits, &self.loaded.identity);
             instance.publish_metrics(&self.loaded.metrics);
         }
         match instance.wear() {
@@ -280,6 +283,9 @@ mod tests {
     use super::super::testing::{config, events, obedient};
     use std::sync::atomic::Ordering;
 
+    use crate::plugin::Table;
+    use crate::plugin::lookup::{LookupConfig, OriginConfig};
+
     use super::super::{Build, PluginConfig, PluginHost, PluginLimits};
     use super::*;
 
@@ -309,6 +315,56 @@ mod tests {
         };
         assert_eq!(seen(false), ["1", "2", "3", "1", "fault", "1"]);
         assert_eq!(seen(true), ["1", "2", "1", "1", "fault", "1"]);
+    }
+
+    #[test]
+    fn a_batch_sees_one_version_of_a_table_while_versions_change_beside_it() {
+        let rows = |value: &str| {
+            let mut table = Table::default();
+            table.insert("k", value.as_bytes(), 1 << 20).unwrap();
+            table
+        };
+        let origin = OriginConfig::Rows(std::collections::BTreeMap::new());
+        let refresh = std::time::Duration::from_secs(30);
+        let test = LookupConfig { name: "test".to_owned(), origin, max: 1 << 20, refresh };
+        let config = PluginConfig { lookups: vec![test], ..config("obedient.wasm") };
+        let loaded = PluginHost::new().unwrap().prepare(&config, &Build::new(obedient(), &config.config));
+        let loaded = Arc::new(loaded.map_err(|refusal| refusal.what).unwrap());
+        let mut plugin = LanePlugin::new(Arc::clone(&loaded), loaded.instance().unwrap());
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        let mut seen = std::collections::BTreeSet::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    ["1", "2", "3"].into_iter().for_each(|it| loaded.lookups[0].put(rows(it)));
+                }
+            });
+            for _ in 0..200 {
+                let mut answers = Vec::new();
+                // The trap has the batch run again, one event at a time on fresh instances.
+                plugin.run("shop", &events(&["k", "k", "t", "k", "a", "a"]), &mut answers);
+                assert!(answers[0] == answers[1] && answers[0] == answers[3], "{answers:?}");
+                seen.insert(format!("{:?}", answers[0]));
+            }
+            ended.store(true, Ordering::Relaxed);
+        });
+        assert!(seen.len() > 1, "versions did not change: {seen:?}");
+    }
+
+    #[test]
+    fn what_a_plugin_uses_is_measured_and_what_nobody_is_to_see_is_not() {
+        let time = std::time::Duration::from_secs(10);
+        let limits = PluginLimits { output: 6 << 20, time, batch_time: time, ..PluginLimits::default() };
+        let mut plugin = plugin(limits);
+        plugin.run("shop", &events(&["p", "a"]), &mut Vec::new());
+        assert_eq!((plugin.loaded.usage.most_made(), plugin.loaded.usage.told()), ((1, 0), 0));
+        plugin.mute();
+        plugin.run("shop", &events(&["o"]), &mut Vec::new());
+        assert_eq!(plugin.loaded.usage.most_made(), (1, 0));
+        plugin.is_muted = false;
+        plugin.run("shop", &events(&["o"]), &mut Vec::new());
+        assert_eq!(plugin.loaded.usage.most_made(), (1, 5 << 20));
+        assert_ne!(plugin.loaded.usage.told(), 0);
     }
 
     #[test]

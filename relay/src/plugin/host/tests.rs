@@ -285,6 +285,15 @@ fn a_contract_of_other_types_is_refused_before_any_code_runs() {
     let wit = WIT.replace("attempt: u32,", "attempt: u64,");
     let error = refusal(component(OBEDIENT, &wit), json!("trap"));
     assert_eq!(error.code, "P109");
+    assert!(error.what.contains("record `event`"), "{error}");
+    assert!(error.what.contains("this relay serves relay:plugin@0.1"), "{error}");
+    let wit = WIT.replace("get: func(table: string, key: string)", "get: func(table: string, key: list<u8>)");
+    let error = refusal(component(OBEDIENT, &wit), json!("trap"));
+    assert_eq!(error.code, "P109");
+    assert!(
+        error.what.contains("function `kv.get`") && error.what.contains("serves relay:plugin@0.1"),
+        "{error}"
+    );
 }
 
 #[test]

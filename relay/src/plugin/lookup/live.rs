@@ -127,6 +127,12 @@ impl Lookup {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As if this had been read.
+    #[cfg(test)]
+    pub(in crate::plugin) fn put(&self, table: Table) {
+        self.take(Ok(table), Instant::now());
+    }
+
     #[cfg(test)]
     pub(super) fn is_failing(&self) -> bool {
         self.locked().is_failing
