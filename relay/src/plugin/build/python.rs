@@ -72,7 +72,7 @@ impl Project {
         command.current_dir(&dir).env("VIRTUAL_ENV", dir.join(ENVIRONMENT)).arg("--quiet");
         command.arg("--wit-path").arg(scratch.contract()).args(["--world", "transformer", "componentize"]);
         command.arg(MODULE).arg("--output").arg(scratch.component());
-        let ended = tool::run(&mut command, &mut |_| {}).map_err(|source| no_tool(source))?;
+        let ended = tool::run(&mut command, &mut |_| {}).map_err(no_tool)?;
         if !ended.succeeded {
             // A traceback may come in either of its outputs.
             let words = format!("{}{}", ended.messages, ended.words).trim().to_owned();
