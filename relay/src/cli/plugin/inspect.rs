@@ -33,7 +33,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let inspection = inspect::inspect(&place::component(&arguments.path)?)?;
+    let inspection = inspect::inspect(&place::component(&arguments.path)?, place::cache())?;
     print!("{}", if arguments.json { json_screen(&inspection) } else { screen(&inspection) });
     Ok(Exit::Done)
 }

@@ -1,15 +1,12 @@
 //! `relay plugin test`
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::cases;
-use super::place::SubjectArguments;
+use super::place::{SubjectArguments, cache};
 use crate::cli::logging::{self, LogFormat};
 use crate::cli::{Exit, Failure};
 use crate::plugin::golden;
-use crate::plugin::host::{CACHE, FolderConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,9 +37,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     let subject = arguments.subject.read()?;
     let results = golden::run_with_defaults(&subject.name, &subject.bytes, &subject.suites, cache())?;
     cases::report(&subject.name, &results, &arguments.output)
-}
-
-/// Where a relay without settings keeps compiled components.
-fn cache() -> Option<PathBuf> {
-    FolderConfig::Standard.folder(&CACHE, &|name| std::env::var(name).ok())
 }

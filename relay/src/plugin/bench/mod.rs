@@ -55,7 +55,7 @@ pub struct Figures {
 /// # Errors
 /// The step that refused the component or a configuration.
 pub fn bench(name: &str, bytes: &[u8], suites: &[Suite], events: usize) -> Result<Vec<Figures>, PluginError> {
-    let host = golden::host(name)?;
+    let host = golden::host(name, None)?;
     let mut all = Vec::new();
     for suite in suites.iter().filter(|it| !it.cases.is_empty()) {
         let config = PluginConfig {

@@ -90,17 +90,12 @@ pub fn run_with_defaults(
     suites: &[Suite],
     cache: Option<PathBuf>,
 ) -> Result<Vec<CaseResult>, PluginError> {
-    let host = host_with(name, &HostConfig { cache, compiler: None })?;
-    run(&host, name, bytes, &PluginLimits::default(), suites)
+    run(&host(name, cache)?, name, bytes, &PluginLimits::default(), suites)
 }
 
-/// A host for a command about the plugin `name`.
-pub(in crate::plugin) fn host(name: &str) -> Result<PluginHost, PluginError> {
-    host_with(name, &HostConfig::default())
-}
-
-fn host_with(name: &str, config: &HostConfig) -> Result<PluginHost, PluginError> {
-    PluginHost::with(config).map_err(|error| PluginError {
+/// A host for a command about the plugin `name`, which keeps compiled components in `cache`.
+pub(in crate::plugin) fn host(name: &str, cache: Option<PathBuf>) -> Result<PluginHost, PluginError> {
+    PluginHost::with(&HostConfig { cache, compiler: None }).map_err(|error| PluginError {
         code: "P110",
         plugin: name.to_owned(),
         what: error.to_string(),

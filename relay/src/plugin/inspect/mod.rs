@@ -45,11 +45,12 @@ pub struct Inspection {
 
 /// Inspects the component at `path`.
 ///
-/// Compiles it and has one instance describe itself, under the limits of production; nothing else of it runs.
+/// Compiles it, unless `cache` has it compiled, and has one instance describe itself, under the limits of production;
+/// nothing else of it runs.
 ///
 /// # Errors
 /// `P100` to `P110`: the same that a relay would give at its start, but for what needs a configuration.
-pub fn inspect(path: &Path) -> Result<Inspection, PluginError> {
+pub fn inspect(path: &Path, cache: Option<PathBuf>) -> Result<Inspection, PluginError> {
     let name = path.file_stem().map_or_else(|| "plugin".into(), |it| it.to_string_lossy());
     let failed = |code, what: String, remedy: &str| PluginError {
         code,
@@ -61,7 +62,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, PluginError> {
         let what = format!("{} can't be read: {error}", path.display());
         failed("P100", what, "build it with `relay plugin build`, or correct the path")
     })?;
-    let host = golden::host(&name)?;
+    let host = golden::host(&name, cache)?;
     let bytes = build.bytes();
     let described = host.describe(&name, bytes)?;
     let interfaces = interfaces::of(bytes)
@@ -104,7 +105,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("test.wasm");
         std::fs::write(&file, bytes).unwrap();
-        inspect(&file)
+        inspect(&file, None)
     }
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!(code(b"text"), "P101");
         assert_eq!(code(&wat::parse_str("(module)").unwrap()), "P102");
         assert_eq!(code(&wat::parse_str("(component)").unwrap()), "P105");
-        assert_eq!(inspect(Path::new("no/such.wasm")).unwrap_err().code, "P100");
+        assert_eq!(inspect(Path::new("no/such.wasm"), None).unwrap_err().code, "P100");
     }
 
     #[test]
