@@ -40,7 +40,7 @@ pub struct Built {
 /// # Errors
 /// When there is no crate, cargo cannot read it, or it makes no `cdylib`.
 pub fn component_of(dir: &Path) -> Result<PathBuf, BuildError> {
-    Ok(default_component(dir, &Package::read(dir)?))
+    Ok(default_component(dir, &Package::read(dir, None)?))
 }
 
 fn default_component(dir: &Path, package: &Package) -> PathBuf {
@@ -70,31 +70,34 @@ pub fn build_with_progress(
     out: Option<&Path>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Built, BuildError> {
-    make(dir, out, Purpose::Production, progress)
+    make(dir, out, Purpose::Production, None, progress)
 }
 
 /// [`build`] for an author who waits: compiles in a fraction of the time, to a component that is larger and slower.
-/// Its golden cases stay outside of it, so that an edit of them is no new build.
+/// Its golden cases stay outside of it, so that an edit of them is no new build. It carries line tables of the crate's own
+/// source. Whatever runs meanwhile is in the process group `group`, where one is given, so that it can be ended.
 ///
 /// # Errors
 /// As [`build`].
 pub fn build_for_development(
     dir: &Path,
     out: Option<&Path>,
+    group: Option<i32>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Built, BuildError> {
-    make(dir, out, Purpose::Development, progress)
+    make(dir, out, Purpose::Development, group, progress)
 }
 
 fn make(
     dir: &Path,
     out: Option<&Path>,
     purpose: Purpose,
+    group: Option<i32>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Built, BuildError> {
     let started = Instant::now();
-    let package = Package::read(dir)?;
-    let module = compile::compile(&package, purpose, progress)?;
+    let package = Package::read(dir, group)?;
+    let module = compile::compile(&package, purpose, group, progress)?;
     let Component { mut bytes, imports, exports } =
         Component::of_module(&package.name, &file::read(&module)?)?;
     if purpose == Purpose::Production {

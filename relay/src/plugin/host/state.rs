@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::PluginLimits;
 use super::deadline::Deadline;
-use super::log::GuestLog;
+use super::log::{GuestLog, InstanceLog};
 use super::memory::MemoryBudget;
 
 /// The host's side of one instance: its limits, and what it may see and say.
@@ -15,11 +15,12 @@ pub(super) struct GuestState {
     pub(super) deadline: Deadline,
     /// Microseconds since the Unix epoch, frozen for the batch.
     pub(super) now: u64,
-    pub(super) log: Arc<GuestLog>,
+    pub(super) log: Arc<InstanceLog>,
 }
 
 impl GuestState {
     pub(super) fn new(log: Arc<GuestLog>, limits: &PluginLimits) -> Self {
+        let log = Arc::new(InstanceLog::of(log));
         Self { memory: MemoryBudget::new(limits.memory), deadline: Deadline::default(), now: 0, log }
     }
 
