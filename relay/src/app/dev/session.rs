@@ -143,11 +143,13 @@ impl Session<'_> {
                 // Shown while it lasts; nobody listens to the rest.
                 let _ = lines.send(line.to_owned());
             });
-            let building = tokio::spawn(build);
-            while let Some(line) = progress.recv().await {
-                (self.news)(News::Progress(line));
-            }
-            let Built { judged, .. } = building.await.map_err(Failure::Panicked)??;
+            let shown = async {
+                while let Some(line) = progress.recv().await {
+                    (self.news)(News::Progress(line));
+                }
+            };
+            let (built, ()) = tokio::join!(build, shown);
+            let Built { judged, .. } = built?;
             let Judged { generation, fates, cases, .. } = judged;
             let digest = digest_of(&*generation);
             self.plugins[index].running = Some(generation);
