@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use relay_tests::journal::create_outbox;
 use relay_tests::stack::shared_postgres;
-use relay_tests::stack::tools::workspace;
+use relay_tests::stack::tools::{target_folder, workspace};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 
@@ -31,7 +31,10 @@ impl Dev {
 
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = author(&relay(), folder);
-        command.args(["dev", "--json"]).args(arguments);
+        // What one that is killed leaves behind is left there.
+        let temporary = target_folder().join("tmp");
+        fs::create_dir_all(&temporary).unwrap();
+        command.args(["dev", "--json"]).args(arguments).env("TMPDIR", temporary);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (sender, news) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
