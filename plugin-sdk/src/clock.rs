@@ -2,6 +2,13 @@
 
 /// Microseconds since the Unix epoch, frozen for the batch. Natively, in tests, it stands at 0, or at what a golden
 /// case says.
+///
+/// ```
+/// use relay_plugin_sdk::clock;
+///
+/// let before = clock::now();
+/// assert_eq!(clock::now(), before, "it does not move while a batch runs");
+/// ```
 #[must_use]
 pub fn now() -> u64 {
     #[cfg(target_arch = "wasm32")]

@@ -8,6 +8,20 @@ use crate::bindings::exports::relay::plugin::transform as guest;
 use crate::json::{self, Document, Kind, Node};
 
 /// What is wrong with a configuration, and where.
+///
+/// ```
+/// # use relay_plugin_sdk::Problem;
+/// # struct Config { topic: String, share: u8 }
+/// fn check(config: &Config) -> Result<(), Problem> {
+///     let topic = config.topic.is_empty().then(|| Problem::at("/topic", "is empty; name a topic"));
+///     let share = (config.share > 100).then(|| Problem::at("/share", "is a share in a hundred"));
+///     // All of them at once: nobody likes to be told of one mistake after the other.
+///     Problem::all([topic, share].into_iter().flatten()).map_or(Ok(()), Err)
+/// }
+///
+/// assert!(check(&Config { topic: "orders".to_owned(), share: 5 }).is_ok());
+/// assert_eq!(check(&Config { topic: String::new(), share: 101 }).unwrap_err().path(), "/topic");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     path: String,
@@ -69,14 +83,30 @@ pub(crate) fn schema<C: JsonSchema>() -> String {
     serde_json::to_string(&schema).unwrap_or_default()
 }
 
+/// What the relay is told of a configuration: its schema, or nothing where the plugin takes none (`()`).
+pub(crate) fn described<C: JsonSchema>() -> Option<String> {
+    let unit = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<()>();
+    let own = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>();
+    (own.get("type") != unit.get("type")).then(schema::<C>)
+}
+
 /// Reads a configuration. One that is absent counts as empty, so that a plugin whose settings all have
-/// defaults needs none.
+/// defaults needs none; and an empty one as absent, so that `()` is a configuration.
 pub(crate) fn read<C: DeserializeOwned>(text: &str) -> Result<C, Vec<guest::Problem>> {
     let text = if text.trim() == "null" { "{}" } else { text };
-    serde_json::from_str(text).map_err(|error| {
+    let read = match serde_json::from_str(text) {
+        // What is wrong is told of the text that was given.
+        Err(error) if is_empty(text) => serde_json::from_str("null").map_err(|_| error),
+        read => read,
+    };
+    read.map_err(|error| {
         let path = if error.is_data() { path_of_error(text, &error) } else { String::new() };
         vec![guest::Problem { path, message: json::words(&error) }]
     })
+}
+
+fn is_empty(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Map<_, _>>(text).is_ok_and(|it| it.is_empty())
 }
 
 /// The pointer to the value at which reading a well-formed text stopped.
@@ -173,6 +203,14 @@ mod tests {
         );
         assert_eq!(problem("{}"), (String::new(), "missing field `rules`".into()));
         assert_eq!(problem("null"), (String::new(), "missing field `rules`".into()));
+    }
+
+    #[test]
+    fn a_plugin_without_settings_is_told_as_one_and_needs_none() {
+        assert_eq!((read::<()>("null"), read::<()>("{}"), described::<()>()), (Ok(()), Ok(()), None));
+        assert_eq!(described::<Config>(), Some(schema::<Config>()));
+        let message = |text| read::<()>(text).unwrap_err().remove(0).message;
+        assert_eq!(message(r#"{"topic":"orders"}"#), "invalid type: map, expected unit");
     }
 
     #[test]

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use crate::bindings::relay::plugin::types;
 use crate::{Fault, json};
 
-/// One committed outbox row.
+/// One committed outbox row. The relay makes them; a test makes one with
+/// [`EventBuilder`](crate::testing::EventBuilder).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event(pub(crate) types::Event);
 
@@ -70,6 +71,22 @@ impl Event {
 
     /// The payload read as JSON into `T`.
     ///
+    /// ```
+    /// # use relay_plugin_sdk::{prelude::*, testing::EventBuilder};
+    /// #[derive(Deserialize)]
+    /// struct Order {
+    ///     total: u64,
+    /// }
+    ///
+    /// let event = EventBuilder::new("order", "order-17", "OrderPlaced").payload(r#"{"total":12}"#).build();
+    /// let order: Order = event.json()?;
+    /// assert_eq!(order.total, 12);
+    ///
+    /// let event = EventBuilder::new("order", "order-17", "OrderPlaced").payload(r#"{"total":"12"}"#).build();
+    /// assert!(matches!(event.json::<Order>(), Err(Fault::Reject { code, .. }) if code == "wrong-json"));
+    /// # Ok::<(), Fault>(())
+    /// ```
+    ///
     /// # Errors
     /// A rejection that says where, without any of the payload's values: `not-json` where the payload is
     /// missing or is not JSON, `wrong-json` where it is JSON but does not fit `T`.
@@ -78,6 +95,16 @@ impl Event {
     }
 
     /// The payload as JSON text, checked and not taken apart: to look at a few places of it, or to copy it.
+    ///
+    /// ```
+    /// # use relay_plugin_sdk::{prelude::*, json::Pointer, testing::EventBuilder};
+    /// let event = EventBuilder::new("order", "order-17", "OrderPlaced").payload(r#"{ "total": 12.50 }"#).build();
+    /// let total: Pointer = "/total".parse().unwrap();
+    /// let document = event.document()?;
+    /// // As it was written: a number that is read and written again might have lost its last digit.
+    /// assert_eq!(document.at(&total).map(|it| it.raw()), Some("12.50"));
+    /// # Ok::<(), Fault>(())
+    /// ```
     ///
     /// # Errors
     /// A rejection `not-json` that says where.

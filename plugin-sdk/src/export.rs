@@ -36,7 +36,7 @@ impl<P: Plugin> Running<P> {
             name: package.name.to_owned(),
             version: package.version.to_owned(),
             summary: package.description.to_owned(),
-            config_schema: Some(config::schema::<P::Config>()),
+            config_schema: config::described::<P::Config>(),
         }
     }
 

@@ -6,6 +6,18 @@ use std::time::Duration;
 ///
 /// Reasons are read by operators, in logs and beside dead letters: name fields and places, never values of the
 /// payload.
+///
+/// ```
+/// # use relay_plugin_sdk::{prelude::*, testing::EventBuilder};
+/// fn version(event: &Event) -> Result<u32, Fault> {
+///     let header = event.header("version").ok_or_else(|| Fault::reject("no-version", "the header is missing"))?;
+///     let text = std::str::from_utf8(header).ok().and_then(|it| it.parse().ok());
+///     text.ok_or_else(|| Fault::reject("no-version", "the header is no number"))
+/// }
+///
+/// let event = EventBuilder::new("order", "order-17", "OrderPlaced").header("version", "2").build();
+/// assert_eq!(version(&event), Ok(2));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Try the event again later; later events of its key wait.

@@ -34,6 +34,8 @@
 //! The crate is a `cdylib` (and an `rlib`, so that `cargo test` runs it natively through [`testing`]), depends
 //! on this crate and on `serde`, and `relay plugin build` makes the component.
 
+#![deny(missing_docs)]
+
 mod config;
 mod event;
 mod export;

@@ -1,7 +1,14 @@
 //! Lines for the relay's log; each carries the plugin's name and digest. Natively they go to stderr.
 //!
 //! `log::info("ready")`, or with values: `log::warn(format_args!("{} rules never match", count))`. The relay
-//! cuts long lines and drops those beyond its limit per batch. Never log values of a payload.
+//! cuts long lines and drops those beyond its limit per second. Never log values of a payload.
+//!
+//! ```
+//! use relay_plugin_sdk::log;
+//!
+//! let unused = 3;
+//! log::warn(format_args!("{unused} rules never match"));
+//! ```
 
 use std::fmt::Display;
 

@@ -8,6 +8,19 @@ use crate::{Event, Fault, Http, Kafka, Key, Nats, Target};
 /// One message made from an event.
 ///
 /// It starts with the event's key, payload and headers, none of which is copied; say only what differs.
+///
+/// ```
+/// # use relay_plugin_sdk::{prelude::*, testing::EventBuilder};
+/// let event = EventBuilder::new("order", "order-17", "OrderPlaced").payload("{}").build();
+///
+/// let passed_on = Message::kafka("orders");
+/// assert_eq!(passed_on.body_of(&event), Some(&b"{}"[..]));
+///
+/// let changed = Message::http("/invoices").key("customer-3").json(&["paid"])?.header("kind", "invoice");
+/// assert_eq!(changed.key_of(&event), Some(&b"customer-3"[..]));
+/// assert_eq!(changed.body_of(&event), Some(&br#"["paid"]"#[..]));
+/// # Ok::<(), Fault>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Message(pub(crate) types::Message);

@@ -2,7 +2,15 @@
 
 use crate::bindings::relay::plugin::types;
 
-/// Where a message goes: made by [`Kafka`], [`Nats`], [`Http`] or [`Other`].
+/// Where a message goes: made by [`Kafka`], [`Nats`], [`Http`] or [`Other`], for [`Message::to`](crate::Message::to).
+///
+/// ```
+/// use relay_plugin_sdk::{Http, Kafka, Message, Other};
+///
+/// let pinned = Message::to(Kafka::topic("orders").partition(3));
+/// let moved = Message::to(Http::path("/orders/17").method("PUT"));
+/// let custom = Message::to(Other::new("sheet", "orders!A1").option("mode", "append"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target(pub(crate) types::Target);
 

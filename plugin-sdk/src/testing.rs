@@ -19,12 +19,16 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod golden;
+#[cfg(not(target_arch = "wasm32"))]
+mod property;
 
 use crate::bindings::relay::plugin::types;
 use crate::{Event, Fault, Plugin, Problem, Verdict, config};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use golden::{Failures, golden_cases};
+#[cfg(not(target_arch = "wasm32"))]
+pub use property::{Broken, same_answers};
 
 /// A plugin, configured as the relay would configure it.
 #[derive(Debug)]

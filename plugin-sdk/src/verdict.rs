@@ -3,7 +3,16 @@
 use crate::bindings::relay::plugin::types;
 use crate::{Fault, Message};
 
-/// What becomes of an event.
+/// What becomes of an event. One message, a list of them and an iterator over them turn into it:
+///
+/// ```
+/// # use relay_plugin_sdk::prelude::*;
+/// let one: Verdict = Message::kafka("orders").into();
+/// let two: Verdict = vec![Message::kafka("orders"), Message::nats("orders.new")].into();
+/// let each: Verdict = ["north", "south"].into_iter().map(Message::nats).collect();
+/// let none = discard("test traffic");
+/// assert_eq!([one, two, each, none].map(|it| it.messages().len()), [1, 2, 2, 0]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Send these messages, in order; the event is done once all of them are acknowledged. The relay refuses

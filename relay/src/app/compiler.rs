@@ -10,14 +10,14 @@ use crate::plugin::host::{CACHE, HostConfig, serve};
 ///
 /// # Errors
 /// Why there is no machine code, in words.
-pub fn compile() -> Result<(), String> {
-    serve(io::stdin().lock(), io::stdout().lock())
+pub fn compile(source_lines: bool) -> Result<(), String> {
+    serve(io::stdin().lock(), io::stdout().lock(), source_lines)
 }
 
 /// The plugin host's settings.
-pub(super) fn host_config(config: &Config) -> HostConfig {
+pub(super) fn host_config(config: &Config, source_lines: bool) -> HostConfig {
     let cache = config.relay.cache.folder(&CACHE, &|name| std::env::var(name).ok());
-    HostConfig { cache, compiler: this_program() }
+    HostConfig { cache, compiler: this_program(), source_lines }
 }
 
 /// This program, also once another version was put in its place.

@@ -34,6 +34,8 @@ pub struct RunOptions {
     pub accept_permissions: bool,
     /// Whether it is kept over restarts which builds of plugins ran.
     pub keep_history: bool,
+    /// Faults of plugins name places in their source, where their components have line tables.
+    pub source_lines: bool,
     /// The configuration's file, which is read again at a SIGHUP; none where flags stand for it.
     pub file: Option<PathBuf>,
 }
@@ -130,7 +132,7 @@ async fn load_plugins(
     if configs.is_empty() {
         return Ok((BTreeMap::new(), None));
     }
-    let host = Arc::new(PluginHost::with(&compiler::host_config(config))?);
+    let host = Arc::new(PluginHost::with(&compiler::host_config(config, options.source_lines))?);
     let lookups = host.lookups();
     let histories = histories::folder(config, options);
     let (live, task) = reload::watch(host, configs, histories, stop.clone()).await?;

@@ -106,8 +106,8 @@ impl Report {
         for cause in &self.causes {
             text.push_str(&format!("   because {cause}\n"));
         }
-        if let Some(meaning) = page.and_then(|it| it.body.lines().next()) {
-            text.push_str(&format!("   {meaning}\n"));
+        if let Some(page) = page {
+            text.push_str(&format!("   {}\n", first_sentence(page.body)));
         }
         if !self.remedy.is_empty() {
             text.push_str(&format!("   {}\n", self.remedy));
@@ -117,6 +117,12 @@ impl Report {
         }
         text
     }
+}
+
+/// What a page says first; its lines end where they are full.
+fn first_sentence(body: &str) -> String {
+    let paragraph = body.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    paragraph.split_once(". ").map_or(paragraph.clone(), |(first, _)| format!("{first}."))
 }
 
 impl From<Vec<Diagnostic>> for Failure {

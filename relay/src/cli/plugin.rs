@@ -45,7 +45,11 @@ pub(super) enum Command {
     History(history::Arguments),
     /// Compile the component on standard input for a relay: the relay starts this itself.
     #[command(hide = true)]
-    Compile,
+    Compile {
+        /// For a relay that shows places in the sources of plugins.
+        #[arg(long)]
+        source_lines: bool,
+    },
 }
 
 pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
@@ -59,7 +63,7 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Reload(arguments) => reload::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),
         Command::History(arguments) => history::run(arguments),
-        Command::Compile => Ok(super::plugin_compile::run()),
+        Command::Compile { source_lines } => Ok(super::plugin_compile::run(*source_lines)),
     }
 }
 

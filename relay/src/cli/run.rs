@@ -53,6 +53,10 @@ pub(super) struct Arguments {
     /// Do not keep over restarts which builds of plugins ran and which were refused.
     #[arg(long)]
     no_history: bool,
+    /// Name file and line where a plugin fails, if its component has line tables: for a plugin's own author, as relay
+    /// dev does.
+    #[arg(long)]
+    source_lines: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -71,6 +75,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Exit, Failure> {
         standby: !arguments.no_standby,
         accept_permissions: arguments.accept_permissions,
         keep_history: !arguments.no_history,
+        source_lines: arguments.source_lines,
         file,
     };
     let ending = block_on(async { Ok(app::run(config, options).await?) })?;

@@ -97,7 +97,7 @@ fn a_copy_of_the_sdk_is_enough_and_its_own_tests_run_natively() {
     let cargo = std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from);
     let tested = author(&cargo, &plugin).args(["test", "--lib"]).output().unwrap();
     let (out, _) = assert_ends(&tested, 0);
-    assert!(out.contains("3 passed"), "{out}");
+    assert!(out.contains("4 passed"), "{out}");
     // Nothing had to be locked anew.
     let locked =
         author(&cargo, &plugin).args(["metadata", "--locked", "--format-version=1"]).output().unwrap();
@@ -157,6 +157,63 @@ fn mistakes_of_an_author_are_told_with_what_to_do() {
     fs::write(folder.join("a.toml"), CASE.replace("discard", "discrad")).unwrap();
     let (_, err) = assert_ends(&run(&folder, &["plugin", "test", "module.wasm", "--cases", "a.toml"]), 1);
     assert!(err.starts_with("error[P158]: a.toml: ") && err.contains("discrad"), "{err}");
+}
+
+#[test]
+fn a_file_that_is_no_plugin_of_this_relay_is_told_with_what_to_do() {
+    let folder = work_folder("no-plugins");
+    let export =
+        |version: &str| format!("(instance $i) (export \"relay:plugin/transform@{version}\" (instance $i))");
+    let wasi = "(import \"wasi:cli/environment@0.2.0\" (instance))";
+    let text = |component: &str| wat::parse_str(component).unwrap();
+    let files = [
+        ("text", "P101", "is not WebAssembly", "relay plugin build", b"(module)".to_vec()),
+        (
+            "core",
+            "P102",
+            "a core WebAssembly module, not a component",
+            "relay plugin build",
+            text("(module)"),
+        ),
+        (
+            "older",
+            "P103",
+            "built for relay:plugin/transform@0.0.9, and this relay serves relay:plugin@0.1",
+            "run a relay that serves this one",
+            text(&format!("(component {})", export("0.0.9"))),
+        ),
+        (
+            "wasip2",
+            "P104",
+            "it imports wasi:cli/environment@0.2.0, which is not served",
+            "build it for wasm32-unknown-unknown with `relay plugin build`",
+            text(&format!("(component {wasi} {})", export("0.1.0"))),
+        ),
+        (
+            "program",
+            "P105",
+            "does not export relay:plugin/transform",
+            "relay plugin build",
+            text(&format!("(component {wasi})")),
+        ),
+        (
+            "half",
+            "P109",
+            "there is no function `describe`",
+            "build it against the `wit` directory of this relay",
+            text(&format!("(component {})", export("0.1.0"))),
+        ),
+    ];
+    for (name, code, what, remedy, bytes) in files {
+        let file = format!("{name}.wasm");
+        fs::write(folder.join(&file), bytes).unwrap();
+        let (out, err) = assert_ends(&run(&folder, &["plugin", "inspect", &file]), 4);
+        assert!(out.is_empty() && err.starts_with(&format!("error[{code}]: plugin {name:?}: ")), "{err}");
+        assert!(err.contains(what) && err.contains(remedy), "{name}: {err}");
+        assert!(err.ends_with(&format!("relay explain {code} tells more\n")), "{err}");
+    }
+    let (_, err) = assert_ends(&run(&folder, &["plugin", "inspect", "missing.wasm"]), 4);
+    assert!(err.starts_with("error[P100]: plugin \"missing\": missing.wasm can't be read"), "{err}");
 }
 
 const CASE: &str = "[[case]]\nname = \"a\"\nevent = { aggregate_type = \"o\", aggregate_id = \"1\", type = \"t\" }\ndiscard = \"a\"\n";

@@ -192,7 +192,7 @@ async fn travels(component: &Path) {
 }
 
 fn loaded(component: &Path, limits: PluginLimits) -> std::sync::Arc<dyn Generation> {
-    let host = HostConfig { cache: Some(cache()), compiler: None };
+    let host = HostConfig { cache: Some(cache()), compiler: None, source_lines: false };
     let config = PluginConfig {
         name: "first".to_owned(),
         component: component.to_owned(),

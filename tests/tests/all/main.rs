@@ -5,9 +5,12 @@
 mod author;
 mod author_dev;
 mod author_docs;
+mod author_edits;
+mod author_killed;
 mod author_languages;
 mod author_pipeline;
 mod author_record;
+mod author_traps;
 mod cli;
 mod end_to_end;
 mod failover;

@@ -161,7 +161,8 @@ async fn builds_are_swapped_under_a_running_lane_and_a_broken_one_never_reaches_
 
 /// A host that compiles in processes of `program`, and keeps what they make in `cache`.
 fn compiling_in(program: &Path, cache: &Path) -> PluginHost {
-    let config = HostConfig { cache: Some(cache.to_owned()), compiler: Some(program.to_owned()) };
+    let (cache, compiler) = (Some(cache.to_owned()), Some(program.to_owned()));
+    let config = HostConfig { cache, compiler, ..HostConfig::default() };
     PluginHost::with(&config).unwrap()
 }
 

@@ -86,7 +86,7 @@ as   = "http"
 source  = "{SOURCE}"
 plugins = [{name:?}]
 sinks   = ["kafka", "nats", "http"]
-retry   = {{ first = "100 ms", max = "1 s", attempts = 2 }}
+retry   = {{ attempts = 1 }}
 on_dead = "skip_after_dead_letter"
 
 [admin]

@@ -6,6 +6,7 @@
 
 mod author;
 mod building;
+mod children;
 mod embedded;
 mod files;
 mod news;
@@ -13,6 +14,7 @@ mod process;
 mod project;
 mod replay;
 mod session;
+mod swap;
 
 use std::path::PathBuf;
 

@@ -72,7 +72,20 @@ pub enum News {
         /// What is wrong, in the compiler's or the host's own words.
         words: String,
     },
-    /// A line that a plugin logged, or an event that became a dead letter. Each once per build.
+    /// An event got no answer, and the others went on. Once per build and cause.
+    Unanswered {
+        /// The event, the first of them.
+        event: String,
+        /// The code of what happened.
+        code: String,
+        /// The plugin that failed and its build, `hello 0.1.0 (88fe10)`, if one did.
+        plugin: Option<String>,
+        /// What happened, with the place in the plugin's source where that is known.
+        words: String,
+        /// Whether the event is a dead letter; otherwise it is tried again.
+        is_dead: bool,
+    },
+    /// A line that a plugin logged, or that the relay wants to be seen. Each once per build.
     Relay {
         /// `info`, `warn`, `error`.
         level: String,
@@ -122,7 +135,9 @@ pub struct Live {
 pub struct Parts {
     /// Noticing the save, cargo, and the component.
     pub build: Duration,
-    /// The running relay noticed the component, found it stable, compiled and configured it.
+    /// Its machine code.
+    pub compile: Duration,
+    /// The running relay noticed the component, found it stable and configured it.
     pub load: Duration,
     /// A lane finished what was in flight and took it.
     pub swap: Duration,
@@ -134,6 +149,6 @@ impl Parts {
     /// From the save to the first message, or to the swap where none came.
     #[must_use]
     pub fn total(&self) -> Duration {
-        self.build + self.load + self.swap + self.first_output.unwrap_or_default()
+        self.build + self.compile + self.load + self.swap + self.first_output.unwrap_or_default()
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum What {
     Refused { plugin: String, words: String },
     /// A message left, for the event of this id.
     Message { event: String },
+    /// An event got no answer, because of what `words` say; it is a dead letter now, or tried again.
+    Unanswered { event: String, words: String, is_dead: bool },
     /// A line that a person should see.
     Line { level: String, who: String, words: String },
     /// The relay ended.
@@ -52,13 +54,15 @@ pub(super) struct RelayProcess {
 }
 
 impl RelayProcess {
-    pub(super) fn start(config: &Path) -> Result<Self, AppError> {
+    /// Starts it with `config`, in the process group `group`.
+    pub(super) fn start(config: &Path, group: i32) -> Result<Self, AppError> {
         let process = |error: std::io::Error| unusable("the relay's process", &error);
         let mut child = Command::new(std::env::current_exe().map_err(process)?)
             .args([
                 "run",
                 "--accept-permissions",
                 "--no-history",
+                "--source-lines",
                 "--log-format",
                 "json",
                 "--log",
@@ -66,6 +70,7 @@ impl RelayProcess {
                 "--config",
             ])
             .arg(config)
+            .process_group(group)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -150,20 +155,36 @@ fn line(value: &Value) -> Option<What> {
         return Some(What::Refused { plugin, words });
     }
     if value["target"] == GUEST {
-        // A panic's words come on lines of their own, which a log joins.
-        return Some(What::Line { level, who: plugin, words: words.replace('\u{fffd}', " ") });
+        // The event that it ends tells of it, with its place.
+        if words.starts_with("panicked at ") {
+            return None;
+        }
+        return Some(What::Line { level, who: plugin, words });
     }
-    // The event that a fault stays with is told by its dead letter, once for all lanes.
-    let told_by_it =
-        ["a plugin faulted", "tried again", "waits behind"].iter().any(|it| words.starts_with(it));
+    if let Some((words, is_dead)) = unanswered(&words) {
+        return Some(What::Unanswered { event: text(value, "event"), words: words.to_owned(), is_dead });
+    }
+    if let Some((what, _last)) = words.split_once("; the last: ").filter(|(it, _)| it.contains("P115")) {
+        // The last one was told already.
+        return Some(What::Line {
+            level,
+            who: "relay".to_owned(),
+            words: format!("{what}; the build before goes on"),
+        });
+    }
+    // The event that a fault stays with tells of it.
+    let told_by_it = ["a plugin faulted", "waits behind"].iter().any(|it| words.starts_with(it));
     let shown = matches!(level.as_str(), "warn" | "error") && !told_by_it;
-    shown.then(|| What::Line { level, who: "relay".to_owned(), words: without_frames(&words).to_owned() })
+    shown.then(|| What::Line { level, who: "relay".to_owned(), words })
 }
 
-/// What happened, without the innermost functions: those of a panic are the compiler's own, and the place in the
-/// plugin's source is in the line that the panic logged.
-pub(super) fn without_frames(words: &str) -> &str {
-    words.split_once(" at _R").map_or(words, |(what, _)| what)
+/// Why an event got no answer, and whether it is a dead letter.
+fn unanswered(words: &str) -> Option<(&str, bool)> {
+    if let Some(why) = words.strip_prefix("dead letter: ") {
+        return Some((why, true));
+    }
+    let (_after, why) = words.strip_prefix("tried again in ")?.split_once(": ")?;
+    Some((why, false))
 }
 
 /// Hands what plugins log in this process, while recorded events go through them, to the receiver too. A log that is
@@ -228,6 +249,14 @@ mod tests {
         let pair = |name: &str, digest: &str| (name.to_owned(), digest.to_owned());
         let expected = [pair("hello", "88fe10"), pair("b", "2")];
         assert!(matches!(line(&taken), Some(What::Taken(all)) if all == expected));
+        let ended = |message: &str| match line(&json!({ "level": "WARN", "message": message, "event": "e1" }))
+        {
+            Some(What::Unanswered { event, words, is_dead }) => (event, words, is_dead),
+            other => panic!("{other:?}"),
+        };
+        let seen = |is_dead| ("e1".to_owned(), "P120: a: b".to_owned(), is_dead);
+        assert_eq!(ended("dead letter: P120: a: b"), seen(true));
+        assert_eq!(ended("tried again in 1.5s: P120: a: b"), seen(false));
         let guest =
             json!({ "level": "INFO", "target": "relay::plugin::guest", "plugin": "hello", "message": "hi" });
         assert!(matches!(line(&guest), Some(What::Line { who, .. }) if who == "hello"));

@@ -27,6 +27,14 @@ impl Project {
         if cases.is_dir() { Suite::load(&cases) } else { Ok(Vec::new()) }
     }
 
+    /// `words` with its files as they are called in its folder.
+    pub(super) fn shortened(&self, words: &str) -> String {
+        match self.dir.canonicalize() {
+            Ok(dir) => words.replace(&format!("{}/", dir.display()), ""),
+            Err(_) => words.to_owned(),
+        }
+    }
+
     /// The plugin in `dir`, built to `folder`, with `config`.
     pub(super) fn alone(dir: &Path, folder: &Path, config: serde_json::Value) -> Result<Self, BuildError> {
         let built = component_of(dir)?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use relay_engine::event::EventBatch;
 
 use super::news::Fate;
-use super::process::without_frames;
 use super::project::Project;
 use crate::plugin::golden::{self, CaseResult, EventRow, Outcome, Suite, outcome};
 use crate::plugin::host::PluginHost;
@@ -22,22 +21,22 @@ pub(super) struct Judged {
     pub(super) cases: Vec<CaseResult>,
 }
 
-/// Loads the component of `project` and runs everything through it, and the recorded events through `old` too. Blocks
-/// its thread.
+/// Runs everything through `generation`, the build of `project` that is in place, and the recorded events through `old`
+/// too. Blocks its thread.
 ///
 /// # Errors
-/// The step that refused the component, or its configuration.
+/// That of a plugin that stands before it, or of the configuration of a golden case.
 pub(super) fn judge(
     host: &PluginHost,
+    generation: Arc<dyn Generation>,
     project: &Project,
     recorded: &[EventRow],
     suites: &[Suite],
     old: Option<&dyn Generation>,
 ) -> Result<Judged, PluginError> {
-    let generation = host.load(&project.plugin)?;
     let events = passed_on(host, project, recorded)?;
-    let before = old.map(|old| fates(old, &events)).transpose()?.unwrap_or_default();
-    let fates = fates(&*generation, &events)?;
+    let before = old.map(|old| fates(old, &events, project)).transpose()?.unwrap_or_default();
+    let fates = fates(&*generation, &events, project)?;
     let mut cases = Vec::new();
     for suite in suites {
         if suite.config == project.plugin.config {
@@ -60,7 +59,7 @@ fn passed_on(
     let mut events = recorded.to_vec();
     for plugin in &project.earlier {
         let generation = host.load(plugin)?;
-        events = fates(&*generation, &events)?.into_iter().flat_map(onward).collect();
+        events = fates(&*generation, &events, project)?.into_iter().flat_map(onward).collect();
     }
     Ok(events)
 }
@@ -90,7 +89,11 @@ fn onward(fate: Fate) -> Vec<EventRow> {
 }
 
 /// Each event alone, with the plugin's clock at the time of the event: two builds then differ by what they do.
-fn fates(generation: &dyn Generation, events: &[EventRow]) -> Result<Vec<Fate>, PluginError> {
+fn fates(
+    generation: &dyn Generation,
+    events: &[EventRow],
+    project: &Project,
+) -> Result<Vec<Fate>, PluginError> {
     let mut plugin = generation.instantiate()?;
     let mut fates = Vec::with_capacity(events.len());
     for event in events {
@@ -102,7 +105,7 @@ fn fates(generation: &dyn Generation, events: &[EventRow]) -> Result<Vec<Fate>, 
         plugin.run(&event.source, &batch, &mut answers);
         let Some(answer) = answers.pop() else { continue };
         let detail = match &answer {
-            Answer::Fault(fault) | Answer::Failing(fault) => Some(without_frames(&fault.detail).to_owned()),
+            Answer::Fault(fault) | Answer::Failing(fault) => Some(project.shortened(&fault.detail)),
             Answer::Verdict(_) => None,
         };
         fates.push(Fate { event: event.clone(), outcome: outcome(&answer, event), detail });

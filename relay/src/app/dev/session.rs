@@ -9,20 +9,21 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::author::Author;
-use super::building::{Build, Failure};
+use super::building::{Build, Built, Failure};
+use super::children::Children;
 use super::embedded::{Embedded, SOURCE};
 use super::files::{Files, Hints};
-use super::news::{Differing, Fate, Live, News, Parts};
+use super::news::{Differing, Fate, Live, News};
 use super::process::{self, RelayProcess, Seen, What};
 use super::project::Project;
-use super::replay::{self, Judged};
+use super::replay::Judged;
+use super::swap::{Saved, Swap};
 use super::{DevOptions, Subject};
 use crate::app::signals::Signals;
-use crate::app::{AppError, recorded};
+use crate::app::{AppError, compiler};
 use crate::config::{Config, SourceAdapter};
-use crate::plugin::build::{self, BuildError};
-use crate::plugin::host::PluginHost;
-use crate::plugin::{Generation, PluginError, PluginErrors};
+use crate::plugin::Generation;
+use crate::plugin::host::{HostConfig, PluginHost};
 
 /// How often files are looked at without a hint.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -43,23 +44,17 @@ struct Watched {
     swap: Option<Swap>,
 }
 
-/// A build on its way into the running relay.
-struct Swap {
-    saved: Instant,
-    in_place: Instant,
-    loaded: Option<(Instant, String)>,
-    taken: Option<Instant>,
-}
-
 /// A build that ended.
 struct Ended {
     plugin: usize,
     saved: Instant,
-    built: Result<(Instant, Judged), Failure>,
+    built: Result<Built, Failure>,
 }
 
 struct Session<'n> {
     host: Arc<PluginHost>,
+    /// The process group of whatever this command starts.
+    group: i32,
     plugins: Vec<Watched>,
     sources: BTreeMap<String, SourceAdapter>,
     last: usize,
@@ -81,20 +76,21 @@ struct Session<'n> {
 pub async fn dev(options: DevOptions, news: &mut dyn FnMut(News)) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let captured = process::capture();
-    let (file, projects, sources, author, _embedded) = match options.subject {
+    let children = Children::guarded()?;
+    let (file, projects, config, author, _embedded) = match options.subject {
         Subject::Crate(dir) => {
             let (embedded, author) = Embedded::prepare(&dir).await?;
             let config =
                 crate::config::load(&embedded.config, &|_| None).map_err(|found| own_mistake(&found))?;
             let projects = vec![embedded.project.clone()];
-            (embedded.config.clone(), projects, adapters(&config), Some(author), Some(embedded))
+            (embedded.config.clone(), projects, Box::new(config), Some(author), Some(embedded))
         }
         Subject::Configuration { file, config } => {
             let projects = Project::all(&config);
             if projects.is_empty() {
                 return Err(no_sources(&file));
             }
-            (file, projects, adapters(&config), None, None)
+            (file, projects, config, None, None)
         }
     };
     let (ended, ends) = unbounded_channel();
@@ -106,9 +102,10 @@ pub async fn dev(options: DevOptions, news: &mut dyn FnMut(News)) -> Result<(), 
         swap: None,
     });
     let mut session = Session {
-        host: Arc::new(PluginHost::new()?),
+        host: Arc::new(PluginHost::with(&host_config(&config))?),
+        group: children.group(),
         plugins: plugins.collect(),
-        sources,
+        sources: adapters(&config),
         last: options.last,
         author,
         reading: false,
@@ -118,7 +115,7 @@ pub async fn dev(options: DevOptions, news: &mut dyn FnMut(News)) -> Result<(), 
         news,
     };
     session.begin().await?;
-    let relay = RelayProcess::start(&file)?;
+    let relay = RelayProcess::start(&file, children.group())?;
     session.run(relay, captured, ends, &mut signals).await
 }
 
@@ -141,45 +138,34 @@ impl Session<'_> {
         let plugins = self.plugins.iter().map(|it| (it.project.plugin.name.clone(), it.project.dir.clone()));
         (self.news)(News::Watching { plugins: plugins.collect(), outbox, last: self.last });
         for index in 0..self.plugins.len() {
-            let project = self.plugins[index].project.clone();
             let (lines, mut progress) = unbounded_channel();
-            let building = tokio::task::spawn_blocking(move || {
-                let component = project.plugin.component.clone();
-                build::build_for_development(&project.dir, Some(&component), &mut |line| {
-                    // Shown while it lasts; nobody listens to the rest.
-                    let _ = lines.send(line.to_owned());
-                })
+            let build = self.build_of(index).run(move |line| {
+                // Shown while it lasts; nobody listens to the rest.
+                let _ = lines.send(line.to_owned());
             });
-            while let Some(line) = progress.recv().await {
-                (self.news)(News::Progress(line));
-            }
-            building.await.map_err(|error| panicked(&error))??;
-            let judged = self.judge(index).await?;
-            let judged = judged.map_err(|error| AppError::Plugins(PluginErrors(vec![error])))?;
-            let plugin = self.plugins[index].project.plugin.name.clone();
+            let shown = async {
+                while let Some(line) = progress.recv().await {
+                    (self.news)(News::Progress(line));
+                }
+            };
+            let (built, ()) = tokio::join!(build, shown);
+            let Built { judged, .. } = built?;
             let Judged { generation, fates, cases, .. } = judged;
             let digest = digest_of(&*generation);
             self.plugins[index].running = Some(generation);
+            let plugin = self.plugins[index].project.plugin.name.clone();
             (self.news)(News::Started { plugin, digest, fates, cases });
         }
         Ok(())
     }
 
-    /// Runs the newest recorded events through the component in place.
-    async fn judge(&self, index: usize) -> Result<Result<Judged, PluginError>, AppError> {
-        let project = self.plugins[index].project.clone();
-        let recorded = self.recorded(&project).await?;
-        let host = Arc::clone(&self.host);
-        let suites = project.suites().map_err(BuildError::from)?;
-        let judging =
-            tokio::task::spawn_blocking(move || replay::judge(&host, &project, &recorded, &suites, None));
-        judging.await.map_err(|error| panicked(&error))
-    }
-
-    async fn recorded(&self, project: &Project) -> Result<Vec<crate::plugin::golden::EventRow>, AppError> {
-        let Some(source) = &project.source else { return Ok(Vec::new()) };
-        let Some(adapter) = self.sources.get(source) else { return Ok(Vec::new()) };
-        recorded::newest(source, adapter, self.last).await
+    /// The next build of a plugin.
+    fn build_of(&self, index: usize) -> Build {
+        let Watched { project, running, .. } = &self.plugins[index];
+        let source = project.source.as_ref();
+        let source = source.and_then(|name| Some((name.clone(), self.sources.get(name)?.clone())));
+        let (project, old, host) = (project.clone(), running.clone(), Arc::clone(&self.host));
+        Build { project, source, host, group: self.group, old, last: self.last }
     }
 
     async fn run(
@@ -241,13 +227,9 @@ impl Session<'_> {
     }
 
     fn build(&mut self, plugin: usize, saved: Instant) {
-        let Watched { project, running, .. } = &self.plugins[plugin];
-        let source =
-            project.source.as_ref().and_then(|name| Some((name.clone(), self.sources.get(name)?.clone())));
-        let (project, old, host) = (project.clone(), running.clone(), Arc::clone(&self.host));
-        let (build, ended) = (Build { project, source, host, old, last: self.last }, self.ended.clone());
+        let (build, ended) = (self.build_of(plugin), self.ended.clone());
         self.builds.spawn(async move {
-            let built = build.run().await;
+            let built = build.run(|_| {}).await;
             // The session that listened may have ended.
             let _ = ended.send(Ended { plugin, saved, built });
         });
@@ -260,9 +242,10 @@ impl Session<'_> {
         watched.building = false;
         let plugin = watched.project.plugin.name.clone();
         let running = watched.running.as_deref().map(digest_of);
-        let (in_place, judged) = match built {
+        let Built { component, in_place, judged } = match built {
             Ok(built) => built,
-            Err(Failure { code, words }) => {
+            Err(failure) => {
+                let (code, words) = (failure.code(), failure.words());
                 (self.news)(News::Failed { plugin, running, code, words });
                 return;
             }
@@ -277,16 +260,11 @@ impl Session<'_> {
             return;
         }
         // The relay may have been faster than the comparison.
-        let swap =
-            watched.swap.take().filter(|it| it.loaded.as_ref().is_some_and(|(_, digest)| *digest == to));
-        let swap = swap.map_or(Swap { saved, in_place, loaded: None, taken: None }, |it| Swap {
-            saved,
-            in_place,
-            ..it
-        });
+        let mut swap = watched.swap.take().filter(|it| it.is_to(&to)).unwrap_or_default();
+        swap.built = Some(Saved { saved, component, in_place });
         watched.swap = (!same).then_some(swap);
         self.told.clear();
-        let took = in_place.saturating_duration_since(saved);
+        let took = component.saturating_duration_since(saved);
         let cases = judged.cases;
         (self.news)(News::Built { plugin, from, to, took, compared, differing, cases });
         self.tell_swap(index, None);
@@ -318,6 +296,7 @@ impl Session<'_> {
                     self.tell_swap(index, Some(at));
                 }
             }
+            What::Unanswered { event, words, is_dead } => self.unanswered(event, &words, is_dead),
             What::Line { level, who, words } => self.line(level, who, words),
             What::Reading => self.reading = true,
             What::Ended => {}
@@ -330,11 +309,7 @@ impl Session<'_> {
         let Some(watched) = self.plugins.iter_mut().find(|it| it.project.plugin.name == plugin) else {
             return;
         };
-        let swap = watched.swap.take().unwrap_or(Swap { saved: at, in_place: at, loaded: None, taken: None });
-        // A lane may have told that it took this build before the relay told that it loaded it.
-        let known = swap.loaded.as_ref().is_some_and(|(_, known)| *known == digest);
-        watched.swap =
-            Some(if known { swap } else { Swap { loaded: Some((at, digest)), taken: None, ..swap } });
+        watched.swap.get_or_insert_default().loaded(digest, at);
     }
 
     /// A lane took a build.
@@ -343,10 +318,9 @@ impl Session<'_> {
             return Ok(());
         };
         self.loaded(plugin, digest, at);
-        let Some(swap) = self.plugins[index].swap.as_mut().filter(|it| it.taken.is_none()) else {
+        if !self.plugins[index].swap.as_mut().is_some_and(|it| it.taken(at)) {
             return Ok(());
-        };
-        swap.taken = Some(at);
+        }
         // What the new build makes is seen at once.
         if let Some(author) = &mut self.author {
             author.round().await?;
@@ -361,24 +335,12 @@ impl Session<'_> {
         let writes = self.author.is_some();
         let watched = &mut self.plugins[index];
         let shown = watched.running.as_deref().map(digest_of);
-        let Some(Swap { saved, in_place, loaded: Some((loaded, to)), taken: Some(taken) }) = &watched.swap
-        else {
-            return;
-        };
-        if shown.as_ref() != Some(to) || (writes && output.is_none_or(|at| at < *taken)) {
-            return;
-        }
-        let since = |later: Instant, earlier: Instant| later.saturating_duration_since(earlier);
-        let parts = Parts {
-            build: since(*in_place, *saved),
-            load: since(*loaded, *in_place),
-            swap: since(*taken, *loaded),
-            first_output: output.map(|at| since(at, *taken)),
-        };
+        let swap = watched.swap.as_ref().and_then(Swap::done).filter(|it| shown.as_deref() == Some(it.to));
+        let Some(swap) = swap.filter(|it| !writes || output.is_some_and(|at| at >= it.taken)) else { return };
         let live = Live {
             plugin: watched.project.plugin.name.clone(),
-            to: to.clone(),
-            parts,
+            to: swap.to.to_owned(),
+            parts: swap.parts(output),
             longest_wait: self.author.as_mut().map(Author::take_longest),
         };
         watched.swap = None;
@@ -388,6 +350,18 @@ impl Session<'_> {
     fn running(&self, plugin: &str) -> String {
         let found = self.plugins.iter().find(|it| it.project.plugin.name == plugin);
         found.and_then(|it| it.running.as_deref()).map_or_else(|| "the old build".to_owned(), digest_of)
+    }
+
+    /// An event got no answer. The same may happen to any number of events.
+    fn unanswered(&mut self, event: String, words: &str, is_dead: bool) {
+        let words = self.plugins.iter().fold(words.to_owned(), |words, it| it.project.shortened(&words));
+        if self.told.insert(words.clone()) {
+            let (code, words) = words.split_once(": ").unwrap_or(("", &words));
+            let named = words.split_once("): ").filter(|(plugin, _)| plugin.contains(" ("));
+            let plugin = named.map(|(plugin, _)| format!("{plugin})"));
+            let words = named.map_or(words, |(_, words)| words).to_owned();
+            (self.news)(News::Unanswered { event, code: code.to_owned(), plugin, words, is_dead });
+        }
     }
 
     fn line(&mut self, level: String, who: String, words: String) {
@@ -416,12 +390,14 @@ fn adapters(config: &Config) -> BTreeMap<String, SourceAdapter> {
     config.sources.iter().map(|(name, it)| (name.clone(), it.adapter.clone())).collect()
 }
 
-fn shortened(dir: &std::path::Path, file: PathBuf) -> PathBuf {
-    file.strip_prefix(dir).map(PathBuf::from).unwrap_or(file)
+/// As the running relay's, so that it finds the machine code that was made here. Compiled in this process: an author's
+/// own component does it no harm.
+fn host_config(config: &Config) -> HostConfig {
+    HostConfig { compiler: None, ..compiler::host_config(config, true) }
 }
 
-fn panicked(error: &tokio::task::JoinError) -> AppError {
-    AppError::Disproved(format!("a build ended by a bug in the relay: {error}"))
+fn shortened(dir: &std::path::Path, file: PathBuf) -> PathBuf {
+    file.strip_prefix(dir).map(PathBuf::from).unwrap_or(file)
 }
 
 fn own_mistake(found: &[crate::config::Diagnostic]) -> AppError {

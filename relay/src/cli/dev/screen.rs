@@ -58,6 +58,13 @@ pub(super) fn lines_at(news: &News, clock: &str, style: Style) -> String {
             }
             text
         }
+        News::Unanswered { event, code, plugin, words, is_dead } => {
+            let end = if *is_dead { "a dead letter" } else { "tried again later" };
+            let plugin = plugin.as_ref().map(|it| format!(", {it}")).unwrap_or_default();
+            let what = format!("{} event {event}{plugin}: ", happened(code));
+            let text = failure(&what, words, MARGIN, style);
+            format!("{clock}  {}{MARGIN}the event is {end}; the others went on\n", text.trim_start())
+        }
         News::Relay { level, who, words } => {
             let level = match level.as_str() {
                 "error" => style.error("error"),
@@ -69,15 +76,35 @@ pub(super) fn lines_at(news: &News, clock: &str, style: Style) -> String {
     }
 }
 
+/// What happened and where, and below it from where that was called.
+fn failure(what: &str, words: &str, margin: &str, style: Style) -> String {
+    let mut frames = words.split(" < ");
+    let mut text =
+        format!("{margin}{}\n", style.error(&format!("{what}{}", frames.next().unwrap_or_default())));
+    frames.for_each(|frame| text.push_str(&format!("{margin}  called from {frame}\n")));
+    text
+}
+
+/// What happened, by its code.
+fn happened(code: &str) -> String {
+    match code {
+        "P120" => "trap in".to_owned(),
+        "P121" => "too much time for".to_owned(),
+        "P122" => "too much memory for".to_owned(),
+        _ => format!("{code} in"),
+    }
+}
+
 fn live_line(live: &Live, clock: &str, style: Style) -> String {
     let parts = live.parts;
     let first = parts.first_output.map(|it| format!(" + first message {}", seconds(it))).unwrap_or_default();
     let waited = live.longest_wait.map(|it| format!("; no event waited longer than {}", seconds(it)));
     format!(
-        "{clock}  {} {} after the save: build {} + load {} + swap {}{first}{}\n",
+        "{clock}  {} {} after the save: build {} + compile {} + load {} + swap {}{first}{}\n",
         style.good(&format!("{} is live", live.to)),
         seconds(parts.total()),
         seconds(parts.build),
+        seconds(parts.compile),
         seconds(parts.load),
         seconds(parts.swap),
         waited.unwrap_or_default()
@@ -105,7 +132,7 @@ fn differing_screen(differing: &[Differing], compared: usize, style: Style) -> S
             &format!("{MARGIN}  "),
             style,
         ));
-        text.extend(it.after.detail.iter().map(|detail| format!("{MARGIN}  {}\n", style.error(detail))));
+        text.extend(it.after.detail.iter().map(|words| failure("", words, &format!("{MARGIN}  "), style)));
     }
     let others: usize = groups.iter().skip(SHOWN).map(|(_, count)| count).sum();
     if others > 0 {
@@ -136,7 +163,8 @@ fn alike(differing: &[Differing]) -> Vec<(&Differing, usize)> {
 fn fate_line(fate: &Fate) -> String {
     let event = &fate.event;
     let outcome = fate.outcome.lines(event).into_iter().next().unwrap_or_default();
-    let detail = fate.detail.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+    let innermost = fate.detail.iter().filter_map(|it| it.split(" < ").next()).next();
+    let detail = innermost.map(|it| format!(": {it}")).unwrap_or_default();
     format!("{MARGIN}{} {} → {outcome}{detail}\n", event.event_type, event.aggregate_id)
 }
 
@@ -201,11 +229,16 @@ pub(super) fn json_line(news: &News) -> String {
         }
         News::Live(live) => json!({
             "news": "live", "plugin": live.plugin, "to": live.to, "total": ms(live.parts.total()),
-            "build": ms(live.parts.build), "load": ms(live.parts.load), "swap": ms(live.parts.swap),
+            "build": ms(live.parts.build), "compile": ms(live.parts.compile), "load": ms(live.parts.load), "swap": ms(live.parts.swap),
             "first_output": live.parts.first_output.map(ms), "longest_wait": live.longest_wait.map(ms),
         }),
         News::Failed { plugin, running, code, words } => {
             json!({ "news": "failed", "plugin": plugin, "running": running, "code": code, "words": words })
+        }
+        News::Unanswered { event, code, plugin, words, is_dead } => {
+            json!({
+                "news": "unanswered", "event": event, "code": code, "plugin": plugin, "words": words, "dead": is_dead,
+            })
         }
         News::Relay { level, who, words } => {
             json!({ "news": "relay", "level": level, "who": who, "words": words })

@@ -85,7 +85,8 @@ fn news_of_the_relay() -> Vec<News> {
             to: "88fe10".to_owned(),
             parts: Parts {
                 build: Duration::from_millis(520),
-                load: Duration::from_millis(310),
+                compile: Duration::from_millis(140),
+                load: Duration::from_millis(130),
                 swap: Duration::from_millis(6),
                 first_output: Some(Duration::from_millis(8)),
             },
@@ -98,10 +99,17 @@ fn news_of_the_relay() -> Vec<News> {
             words: "plugins/hello does not compile:\nerror[E0308]: mismatched types\n --> src/lib.rs:3:5"
                 .to_owned(),
         },
+        News::Unanswered {
+            event: "case-2-14".to_owned(),
+            code: "P120".to_owned(),
+            plugin: Some("hello 0.1.0 (88fe10)".to_owned()),
+            words: "no eighteen at src/lib.rs:41, in hello::mask < src/lib.rs:54, in transform".to_owned(),
+            is_dead: true,
+        },
         News::Relay {
             level: "error".to_owned(),
             who: plugin(),
-            words: "panicked at src/lib.rs:41:9: no eighteen".to_owned(),
+            words: "no order has that many lines".to_owned(),
         },
     ]
 }

@@ -26,15 +26,18 @@ const PROFILE: [&str; 7] = [
 ];
 
 /// Settings for an author who waits. Measured on the plugin that `relay plugin new` begins: half a second from an
-/// edit to the module, where [`PROFILE`] takes two. Functions keep their names, for backtraces.
-const DEVELOPMENT: [&str; 8] = [
+/// edit to the module, where [`PROFILE`] takes two. Functions keep their names, and the author's own crate its line
+/// tables, so that a trap is told with its place: 30 ms more, and a component of 2 MB in the place of 0.3, nearly all of
+/// it from the standard library, which comes with its own.
+const DEVELOPMENT: [&str; 9] = [
     "profile.release.opt-level=1",
     "profile.release.lto=false",
     "profile.release.codegen-units=16",
     "profile.release.incremental=true",
     "profile.release.panic=\"abort\"",
-    "profile.release.debug=false",
-    "profile.release.strip=\"debuginfo\"",
+    "profile.release.debug=\"line-tables-only\"",
+    "profile.release.package.\"*\".debug=false",
+    "profile.release.strip=\"none\"",
     "profile.release.overflow-checks=true",
 ];
 
@@ -70,16 +73,17 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// Compiles `package` and names its module, handing cargo's lines to `progress` as they come.
+/// Compiles `package` in the process group `group` and names its module, handing cargo's lines to `progress` as they come.
 ///
 /// # Errors
 /// When cargo does not start, the target is missing or the crate does not compile.
 pub(super) fn compile(
     package: &Package,
     purpose: Purpose,
+    group: Option<i32>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<PathBuf, BuildError> {
-    let mut command = cargo(&package.dir);
+    let mut command = cargo(&package.dir, group);
     command.args(["build", "--release", "--lib", "--target", TARGET]);
     command.args(["--message-format=json-render-diagnostics", "--manifest-path"]).arg(&package.manifest);
     command.args(purpose.profile().iter().flat_map(|setting| ["--config", setting]));

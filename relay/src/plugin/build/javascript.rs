@@ -1,7 +1,6 @@
 //! Makes a component of a package of npm, with componentize-qjs.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::Deserialize;
 
@@ -54,16 +53,17 @@ impl Package {
     pub(super) fn component(
         &self,
         dir: &Path,
+        group: Option<i32>,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Vec<u8>, BuildError> {
         let dir = whole(dir);
-        let tool = match installed(&dir) {
-            Some(tool) => tool,
-            None => install(&dir, progress)?,
+        let script = match installed(&dir) {
+            Some(script) => script,
+            None => install(&dir, group, progress)?,
         };
         let scratch = Scratch::new()?;
-        let mut command = Command::new("node");
-        command.current_dir(&dir).arg(tool).args(["--sync", "--world", "transformer", "--module-root", "."]);
+        let mut command = tool::command("node", &dir, group);
+        command.arg(script).args(["--sync", "--world", "transformer", "--module-root", "."]);
         command.arg("--wit").arg(scratch.contract()).arg("--js").arg(&self.main);
         command.arg("--output").arg(scratch.component());
         let ended = tool::run(&mut command, &mut |_| {}).map_err(|source| no_tool("node", source))?;
@@ -80,10 +80,10 @@ fn installed(dir: &Path) -> Option<PathBuf> {
 }
 
 /// Installs what `package.json` asks for; none of the packages' own scripts runs.
-fn install(dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
+fn install(dir: &Path, group: Option<i32>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, BuildError> {
     progress("npm install: fetching what package.json names, once");
-    let mut command = Command::new("npm");
-    command.current_dir(dir).args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    let mut command = tool::command("npm", dir, group);
+    command.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]);
     let ended =
         tool::run(command.arg("--loglevel=error"), &mut |_| {}).map_err(|source| no_tool("npm", source))?;
     if !ended.succeeded {

@@ -46,7 +46,7 @@ pub struct Built {
 /// # Errors
 /// When there is no plugin's source, its project file can't be read, or a crate makes no `cdylib`.
 pub fn component_of(dir: &Path) -> Result<PathBuf, BuildError> {
-    Ok(default_component(dir, Source::read(dir)?.name()))
+    Ok(default_component(dir, Source::read(dir, None)?.name()))
 }
 
 fn default_component(dir: &Path, name: &str) -> PathBuf {
@@ -61,10 +61,10 @@ enum Source {
 }
 
 impl Source {
-    fn read(dir: &Path) -> Result<Self, BuildError> {
+    fn read(dir: &Path, group: Option<i32>) -> Result<Self, BuildError> {
         match Language::of(dir) {
             None => Err(BuildError::NoCrate { dir: dir.to_path_buf() }),
-            Some(Language::Rust) => Package::read(dir).map(Self::Rust),
+            Some(Language::Rust) => Package::read(dir, group).map(Self::Rust),
             Some(Language::JavaScript) => javascript::Package::read(dir).map(Self::JavaScript),
             Some(Language::Python) => python::Project::read(dir).map(Self::Python),
         }
@@ -82,15 +82,20 @@ impl Source {
         &self,
         dir: &Path,
         purpose: Purpose,
+        group: Option<i32>,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Component, BuildError> {
         match self {
             Self::Rust(package) => {
-                let module = compile::compile(package, purpose, progress)?;
+                let module = compile::compile(package, purpose, group, progress)?;
                 Component::of_module(&package.name, &file::read(&module)?)
             }
-            Self::JavaScript(package) => Component::of_tool(self.name(), package.component(dir, progress)?),
-            Self::Python(project) => Component::of_tool(self.name(), project.component(dir, progress)?),
+            Self::JavaScript(package) => {
+                Component::of_tool(self.name(), package.component(dir, group, progress)?)
+            }
+            Self::Python(project) => {
+                Component::of_tool(self.name(), project.component(dir, group, progress)?)
+            }
         }
     }
 }
@@ -118,31 +123,34 @@ pub fn build_with_progress(
     out: Option<&Path>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Built, BuildError> {
-    make(dir, out, Purpose::Production, progress)
+    make(dir, out, Purpose::Production, None, progress)
 }
 
 /// [`build`] for an author who waits: compiles in a fraction of the time, to a component that is larger and slower.
-/// Its golden cases stay outside of it, so that an edit of them is no new build.
+/// Its golden cases stay outside of it, so that an edit of them is no new build. It carries line tables of the crate's own
+/// source. Whatever runs meanwhile is in the process group `group`, where one is given, so that it can be ended.
 ///
 /// # Errors
 /// As [`build`].
 pub fn build_for_development(
     dir: &Path,
     out: Option<&Path>,
+    group: Option<i32>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Built, BuildError> {
-    make(dir, out, Purpose::Development, progress)
+    make(dir, out, Purpose::Development, group, progress)
 }
 
 fn make(
     dir: &Path,
     out: Option<&Path>,
     purpose: Purpose,
+    group: Option<i32>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Built, BuildError> {
     let started = Instant::now();
-    let source = Source::read(dir)?;
-    let Component { mut bytes, imports, exports } = source.component(dir, purpose, progress)?;
+    let source = Source::read(dir, group)?;
+    let Component { mut bytes, imports, exports } = source.component(dir, purpose, group, progress)?;
     if purpose == Purpose::Production {
         bytes = crate::plugin::golden::with_cases(&bytes, &cases::of(dir)?);
     }

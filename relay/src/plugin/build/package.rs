@@ -36,14 +36,14 @@ struct MetadataTarget {
 }
 
 impl Package {
-    /// The crate in `dir`.
+    /// The crate in `dir`; cargo runs in the process group `group`.
     ///
     /// # Errors
     /// When there is none, cargo cannot read it, or it makes no `cdylib`.
-    pub(super) fn read(dir: &Path) -> Result<Self, BuildError> {
+    pub(super) fn read(dir: &Path, group: Option<i32>) -> Result<Self, BuildError> {
         let manifest = dir.join("Cargo.toml");
         let manifest = manifest.canonicalize().map_err(|_| BuildError::NoCrate { dir: dir.to_path_buf() })?;
-        let metadata = metadata(dir, &manifest)?;
+        let metadata = metadata(dir, &manifest, group)?;
         let package = metadata
             .packages
             .into_iter()
@@ -64,8 +64,8 @@ pub(super) fn same_file(path: &Path, canonical: &Path) -> bool {
     path == canonical || path.canonicalize().is_ok_and(|path| path == canonical)
 }
 
-fn metadata(dir: &Path, manifest: &Path) -> Result<Metadata, BuildError> {
-    let output = cargo(dir)
+fn metadata(dir: &Path, manifest: &Path, group: Option<i32>) -> Result<Metadata, BuildError> {
+    let output = cargo(dir, group)
         .args(["metadata", "--no-deps", "--format-version=1", "--manifest-path"])
         .arg(manifest)
         .output()

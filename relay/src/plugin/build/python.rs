@@ -1,7 +1,6 @@
 //! Makes a component of a Python project, with componentize-py.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde::Deserialize;
 
@@ -60,16 +59,17 @@ impl Project {
     pub(super) fn component(
         &self,
         dir: &Path,
+        group: Option<i32>,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Vec<u8>, BuildError> {
         let dir = whole(dir);
-        let tool = program(&dir, "componentize-py");
-        if !tool.is_file() {
-            install(&dir, progress)?;
+        let componentize = program(&dir, "componentize-py");
+        if !componentize.is_file() {
+            install(&dir, group, progress)?;
         }
         let scratch = Scratch::new()?;
-        let mut command = Command::new(&tool);
-        command.current_dir(&dir).env("VIRTUAL_ENV", dir.join(ENVIRONMENT)).arg("--quiet");
+        let mut command = tool::command(&componentize, &dir, group);
+        command.env("VIRTUAL_ENV", dir.join(ENVIRONMENT)).arg("--quiet");
         command.arg("--wit-path").arg(scratch.contract()).args(["--world", "transformer", "componentize"]);
         command.arg(MODULE).arg("--output").arg(scratch.component());
         let ended = tool::run(&mut command, &mut |_| {}).map_err(no_tool)?;
@@ -87,7 +87,7 @@ fn program(dir: &Path, name: &str) -> PathBuf {
 }
 
 /// Makes the project's environment and installs what its requirements name.
-fn install(dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
+fn install(dir: &Path, group: Option<i32>, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
     if !dir.join(REQUIREMENTS).is_file() {
         return Err(BuildError::Project {
             path: dir.join(Language::Python.project_file()),
@@ -98,11 +98,11 @@ fn install(dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError>
         });
     }
     progress(&format!("pip install: fetching what {REQUIREMENTS} names into {ENVIRONMENT}, once"));
-    let mut steps = [Command::new("python3"), Command::new(program(dir, "python"))];
+    let mut steps = [tool::command("python3", dir, group), tool::command(program(dir, "python"), dir, group)];
     steps[0].args(["-m", "venv", ENVIRONMENT]);
     steps[1].args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]);
     for step in &mut steps {
-        let ended = tool::run(step.current_dir(dir), &mut |_| {}).map_err(no_tool)?;
+        let ended = tool::run(step, &mut |_| {}).map_err(no_tool)?;
         if !ended.succeeded {
             let words = tool::first_lines(&format!("{}{}", ended.messages, ended.words));
             return Err(BuildError::Install { dir: dir.to_owned(), words });

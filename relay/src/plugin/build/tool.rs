@@ -1,6 +1,8 @@
 //! Runs the programs that a language builds with.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +16,16 @@ pub(super) struct Ended {
     pub(super) messages: String,
     /// What it wrote for people.
     pub(super) words: String,
+}
+
+/// A `program` to be run in `dir`, in the process group `group` or in this process's own.
+pub(super) fn command(program: impl AsRef<OsStr>, dir: &Path, group: Option<i32>) -> Command {
+    let mut command = Command::new(program);
+    if let Some(group) = group {
+        command.process_group(group);
+    }
+    command.current_dir(dir);
+    command
 }
 
 /// Runs `command` to its end, handing the lines that it writes for people to `progress` as they come.

@@ -95,11 +95,13 @@ pub fn run_with_defaults(
 
 /// A host for a command about the plugin `name`, which keeps compiled components in `cache`.
 pub(in crate::plugin) fn host(name: &str, cache: Option<PathBuf>) -> Result<PluginHost, PluginError> {
-    PluginHost::with(&HostConfig { cache, compiler: None }).map_err(|error| PluginError {
-        code: "P110",
-        plugin: name.to_owned(),
-        what: error.to_string(),
-        remedy: "plugins need a machine that may map executable memory".to_owned(),
+    PluginHost::with(&HostConfig { cache, compiler: None, source_lines: false }).map_err(|error| {
+        PluginError {
+            code: "P110",
+            plugin: name.to_owned(),
+            what: error.to_string(),
+            remedy: "plugins need a machine that may map executable memory".to_owned(),
+        }
     })
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-use super::engine::PluginEngine;
+use super::engine::{PluginEngine, Sources};
 use super::fault;
 
 /// How long one component may take to compile. A language runtime of 20 MiB takes 15 s on two cores, and ten
@@ -71,14 +71,15 @@ impl Compiler {
 }
 
 /// Compiles the component that `input` holds and writes its machine code to `output`: what the process does
-/// that [`PluginHost`](super::PluginHost) starts.
+/// that [`PluginHost`](super::PluginHost) starts. With `source_lines` for a host that was given
+/// [`HostConfig::source_lines`](super::HostConfig::source_lines), otherwise not.
 ///
 /// # Errors
 /// Why there is none, in words; the process then ends with 1.
-pub fn serve(mut input: impl Read, mut output: impl Write) -> Result<(), String> {
+pub fn serve(mut input: impl Read, mut output: impl Write, source_lines: bool) -> Result<(), String> {
     let mut component = Vec::new();
     input.read_to_end(&mut component).map_err(|error| error.to_string())?;
-    let engine = PluginEngine::idle().map_err(|error| fault::cause(&error))?;
+    let engine = PluginEngine::idle(Sources::shown_if(source_lines)).map_err(|error| fault::cause(&error))?;
     let native = engine.precompile_component(&component).map_err(|error| fault::cause(&error))?;
     output.write_all(&native).and_then(|()| output.flush()).map_err(|error| error.to_string())
 }

@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 
 use super::cache::{CompileCache, Found, Key};
 use super::compiler::{CompileError, Compiler};
-use super::config::{COMPILE, HostConfig};
+use super::config::{COMPILE, HostConfig, SOURCE_LINES};
 use super::load::Refusal;
 use super::native;
 
@@ -29,6 +29,9 @@ pub(super) struct Components {
 impl Components {
     pub(super) fn new(config: &HostConfig) -> Self {
         let compiler = match &config.compiler {
+            Some(program) if config.source_lines => {
+                Compiler::process(program.clone(), &[COMPILE, &[SOURCE_LINES]].concat())
+            }
             Some(program) => Compiler::process(program.clone(), COMPILE),
             None => Compiler::Here,
         };

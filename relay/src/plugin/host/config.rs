@@ -127,10 +127,16 @@ pub struct HostConfig {
     /// A program that calls [`serve`](super::serve) when it is started with [`COMPILE`]; none: components are
     /// compiled in this process.
     pub compiler: Option<PathBuf>,
+    /// Whether faults name file and line of the plugin's source, where its component has line tables. They are read
+    /// in the lane that met the fault, so this is for a plugin's own author.
+    pub source_lines: bool,
 }
 
 /// The arguments of the relay's own program that make it a compiler.
 pub const COMPILE: &[&str] = &["plugin", "compile"];
+
+/// The argument that follows [`COMPILE`] for [`HostConfig::source_lines`].
+pub const SOURCE_LINES: &str = "--source-lines";
 
 #[cfg(test)]
 mod tests {

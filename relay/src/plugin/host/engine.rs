@@ -1,6 +1,8 @@
 //! The wasmtime engine, with the settings that were measured to be right for small calls in large numbers.
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 use super::ticker::{Running, Ticker};
 
@@ -22,6 +24,22 @@ const KEEP_RESIDENT: usize = 1 << 20;
 /// Slots that stay resident while unused.
 const WARM_SLOTS: u32 = 16;
 
+/// Whether faults name places in the source of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sources {
+    /// No: what a component says of its sources is not even looked at.
+    Hidden,
+    /// Where the component has line tables. They are a stranger's data that is read when it faults, beside the lane's
+    /// work: for the component's own author only.
+    Shown,
+}
+
+impl Sources {
+    pub(super) fn shown_if(shown: bool) -> Self {
+        if shown { Self::Shown } else { Self::Hidden }
+    }
+}
+
 /// An engine and the thread that moves its epoch.
 #[derive(Debug)]
 pub(super) struct PluginEngine {
@@ -32,17 +50,17 @@ pub(super) struct PluginEngine {
 impl PluginEngine {
     /// Starts the engine; where the kernel refuses the address space of the instance pool, instances are
     /// allocated on demand, which is slower to make but runs the same.
-    pub(super) fn start() -> wasmtime::Result<Self> {
-        let wasmtime = Self::idle()?;
+    pub(super) fn start(sources: Sources) -> wasmtime::Result<Self> {
+        let wasmtime = Self::idle(sources)?;
         let ticker = Ticker::start(wasmtime.clone())?;
         Ok(Self { wasmtime, ticker })
     }
 
     /// The same engine without its thread: it compiles, and runs nothing.
-    pub(super) fn idle() -> wasmtime::Result<Engine> {
-        Engine::new(&pooled()).or_else(|error| {
+    pub(super) fn idle(sources: Sources) -> wasmtime::Result<Engine> {
+        Engine::new(&pooled(sources)).or_else(|error| {
             tracing::info!(%error, "no pool of plugin instances: they are allocated on demand");
-            Engine::new(&base())
+            Engine::new(&base(sources))
         })
     }
 
@@ -56,8 +74,13 @@ impl PluginEngine {
     }
 }
 
-fn base() -> Config {
+fn base(sources: Sources) -> Config {
     let mut config = Config::new();
+    // Said either way: by default the environment would decide, which a compiling process does not have.
+    config.wasm_backtrace_details(match sources {
+        Sources::Hidden => WasmBacktraceDetails::Disable,
+        Sources::Shown => WasmBacktraceDetails::Enable,
+    });
     // Calls are synchronous, and without it a call costs a third.
     config.concurrency_support(false);
     // Epochs cost less than fuel, and time is what operators limit.
@@ -65,7 +88,7 @@ fn base() -> Config {
     config
 }
 
-fn pooled() -> Config {
+fn pooled(sources: Sources) -> Config {
     let mut pool = PoolingAllocationConfig::default();
     let parts = INSTANCES * PARTS_PER_COMPONENT;
     pool.total_component_instances(INSTANCES)
@@ -82,7 +105,7 @@ fn pooled() -> Config {
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes).linear_memory_keep_resident(KEEP_RESIDENT);
     }
-    let mut config = base();
+    let mut config = base(sources);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }

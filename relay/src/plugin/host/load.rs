@@ -12,7 +12,7 @@ use super::components::Components;
 use super::config::{HostConfig, PluginConfig, PluginLimits};
 use super::contract::{self, Contract, TYPES_DIFFER, does_not_fit};
 use super::difference;
-use super::engine::PluginEngine;
+use super::engine::{PluginEngine, Sources};
 use super::fault;
 use super::generation::{Loaded, LoadedGeneration, listed};
 use super::guest::{Description, Linked};
@@ -80,7 +80,8 @@ impl PluginHost {
     /// # Errors
     /// [`HostError`] (`P110`) when the machine allows no executable memory or no thread.
     pub fn with(config: &HostConfig) -> Result<Self, HostError> {
-        let engine = PluginEngine::start().map_err(|error| HostError(fault::cause(&error)))?;
+        let engine = PluginEngine::start(Sources::shown_if(config.source_lines))
+            .map_err(|error| HostError(fault::cause(&error)))?;
         Ok(Self {
             engine: Arc::new(engine),
             components: Components::new(config),

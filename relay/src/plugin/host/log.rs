@@ -16,6 +16,9 @@ const TARGET: &str = "relay::plugin::guest";
 /// How long one count of lines goes.
 const SPAN: Duration = Duration::from_secs(1);
 
+/// Bytes of a panic's words that a fault quotes.
+const LONGEST_PANIC: usize = 400;
+
 /// The log of one build of a plugin: all of its instances share one limit, so that neither many lanes nor the
 /// fresh instances after a fault write more.
 #[derive(Debug)]
@@ -109,6 +112,53 @@ impl GuestLog {
     }
 }
 
+/// The log of one instance: that of its build, and what a panic said there.
+#[derive(Debug)]
+pub(super) struct InstanceLog {
+    build: Arc<GuestLog>,
+    panic: Mutex<Option<String>>,
+}
+
+impl InstanceLog {
+    pub(super) fn of(build: Arc<GuestLog>) -> Self {
+        Self { build, panic: Mutex::default() }
+    }
+
+    /// [`GuestLog::write`], which also remembers the words of a panic.
+    ///
+    /// # Errors
+    /// That of `text`.
+    pub(super) fn write<'t, E>(
+        &self,
+        level: Level,
+        text: impl FnOnce() -> Result<std::borrow::Cow<'t, str>, E>,
+    ) -> Result<(), E> {
+        self.build.write(level, || {
+            let text = text()?;
+            if level == Level::ERROR {
+                *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = words_of_panic(&text);
+            }
+            Ok(text)
+        })
+    }
+
+    /// What the panic said that ended the call, if one did and said so.
+    pub(super) fn panic(&self) -> Option<String> {
+        self.panic.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A call is over.
+    pub(super) fn finish(&self) {
+        self.build.finish();
+    }
+}
+
+/// The words of a panic, whose place stands on a line of its own before them: `panicked at src/lib.rs:41:9:`.
+fn words_of_panic(text: &str) -> Option<String> {
+    let (place, words) = text.split_once('\n')?;
+    place.starts_with("panicked at ").then(|| printable(&words.replace('\n', " "), LONGEST_PANIC))
+}
+
 /// Whether anybody listens; as in `emit`, the level is part of the call site.
 fn wanted(level: Level) -> bool {
     match level {
@@ -159,6 +209,16 @@ mod tests {
         assert_eq!((log.count.lock().unwrap().dropped, log.has_dropped.load(Ordering::Relaxed)), (8, true));
         assert_eq!(written(SPAN), 2);
         assert_eq!(log.count.lock().unwrap().dropped, 3);
+    }
+
+    #[test]
+    fn the_words_of_a_panic_are_told_from_its_place() {
+        assert_eq!(
+            words_of_panic("panicked at src/lib.rs:41:9:\nno eighteen\nnor nineteen").as_deref(),
+            Some("no eighteen nor nineteen")
+        );
+        assert_eq!(words_of_panic("panicked at lunch"), None);
+        assert_eq!(words_of_panic("not a\npanicked at"), None);
     }
 
     #[test]

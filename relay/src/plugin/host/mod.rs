@@ -5,6 +5,7 @@
 //! its configuration, and hands out one instance per lane. A call that faults leaves nothing behind: its
 //! instance is dropped, and the batch runs again one event at a time.
 
+mod backtrace;
 mod build;
 mod cache;
 mod circuit;
@@ -41,7 +42,7 @@ mod tests;
 pub use build::{Build, Digest, NoDigest};
 pub(in crate::plugin) use cache::Owners;
 pub use compiler::serve;
-pub use config::{CACHE, COMPILE, FolderConfig, HostConfig, PluginConfig, PluginLimits, STATE};
+pub use config::{CACHE, COMPILE, FolderConfig, HostConfig, PluginConfig, PluginLimits, SOURCE_LINES, STATE};
 pub use guest::Description;
 pub use load::{HostError, PluginHost};
 pub(in crate::plugin) use wasi::is_stubbed;

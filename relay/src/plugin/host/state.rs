@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::PluginLimits;
 use super::deadline::Deadline;
-use super::log::GuestLog;
+use super::log::{GuestLog, InstanceLog};
 use super::lookup::LookupReads;
 use super::memory::MemoryBudget;
 use super::metrics::CallMetrics;
@@ -18,7 +18,7 @@ pub(super) struct GuestState {
     pub(super) deadline: Deadline,
     /// Microseconds since the Unix epoch, frozen for the batch.
     pub(super) now: u64,
-    pub(super) log: Arc<GuestLog>,
+    pub(super) log: Arc<InstanceLog>,
     pub(super) lookup: LookupReads,
     pub(super) metrics: CallMetrics,
     /// Series that it may have.
@@ -35,7 +35,7 @@ impl GuestState {
             memory: MemoryBudget::new(limits.memory),
             deadline: Deadline::default(),
             now: 0,
-            log,
+            log: Arc::new(InstanceLog::of(log)),
             lookup: LookupReads::default(),
             metrics: CallMetrics::default(),
             most_series: limits.series,

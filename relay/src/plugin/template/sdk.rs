@@ -37,6 +37,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("src/target.rs", include_str!("../../../../plugin-sdk/src/target.rs")),
     ("src/testing.rs", include_str!("../../../../plugin-sdk/src/testing.rs")),
     ("src/testing/golden.rs", include_str!("../../../../plugin-sdk/src/testing/golden.rs")),
+    ("src/testing/property.rs", include_str!("../../../../plugin-sdk/src/testing/property.rs")),
     ("src/verdict.rs", include_str!("../../../../plugin-sdk/src/verdict.rs")),
 ];
 

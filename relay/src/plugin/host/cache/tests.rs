@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::super::components::Components;
 use super::super::config::HostConfig;
-use super::super::engine::PluginEngine;
+use super::super::engine::{PluginEngine, Sources};
 use super::super::testing::{obedient, obedient_version};
 use super::prune::prune;
 use super::{CompileCache, Found, Key};
@@ -21,7 +21,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A cache in `folder` that holds the obedient plugin, whose file is returned.
 fn filled(folder: &Path) -> (wasmtime::Engine, CompileCache, Key, PathBuf) {
-    let engine = PluginEngine::idle().unwrap();
+    let engine = PluginEngine::idle(Sources::Hidden).unwrap();
     let cache = CompileCache::open(folder).unwrap();
     let key = Key::of(&engine, &obedient());
     cache.store(&key, &engine.precompile_component(&obedient()).unwrap()).unwrap();
@@ -52,9 +52,12 @@ fn what_was_stored_is_found_again_by_its_own_key_alone() {
 #[test]
 fn an_engine_with_other_settings_has_other_keys() {
     let other = wasmtime::Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap();
-    let own = PluginEngine::idle().unwrap();
+    let own = PluginEngine::idle(Sources::Hidden).unwrap();
     assert_ne!(Key::of(&own, b"component"), Key::of(&other, b"component"));
-    assert_eq!(Key::of(&own, b"component"), Key::of(&PluginEngine::idle().unwrap(), b"component"));
+    assert_eq!(
+        Key::of(&own, b"component"),
+        Key::of(&PluginEngine::idle(Sources::Hidden).unwrap(), b"component")
+    );
 }
 
 #[test]
@@ -104,13 +107,13 @@ fn a_link_in_place_of_the_folder_is_not_followed() {
 #[test]
 fn trouble_with_the_cache_never_keeps_a_plugin_from_loading() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = PluginEngine::idle().unwrap();
+    let engine = PluginEngine::idle(Sources::Hidden).unwrap();
     let in_the_way = folder.path().join("file");
     fs::write(&in_the_way, "").unwrap();
-    let config = HostConfig { cache: Some(in_the_way.join("cache")), compiler: None };
+    let config = HostConfig { cache: Some(in_the_way.join("cache")), ..HostConfig::default() };
     Components::new(&config).of(&engine, &obedient()).map_err(|it| it.what).unwrap();
 
-    let config = HostConfig { cache: Some(folder.path().to_owned()), compiler: None };
+    let config = HostConfig { cache: Some(folder.path().to_owned()), ..HostConfig::default() };
     let components = Components::new(&config);
     components.of(&engine, &obedient()).map_err(|it| it.what).unwrap();
     let stored = files(folder.path());

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use tracing::Level;
 
-use crate::plugin::host::log::GuestLog;
+use crate::plugin::host::log::InstanceLog;
 
 /// Bytes that are kept of a line that has no end yet. The log cuts lines to its own limit besides.
 const LONGEST: usize = 16 << 10;
@@ -49,7 +49,7 @@ pub(in crate::plugin::host) struct Printed {
 
 impl Printed {
     /// Writes each line that `bytes` ends, and keeps the beginning of the next one.
-    pub(super) fn print(&mut self, stream: Stream, bytes: &[u8], log: &GuestLog) {
+    pub(super) fn print(&mut self, stream: Stream, bytes: &[u8], log: &InstanceLog) {
         let begun = self.begun(stream);
         let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
         for part in &mut lines {
@@ -62,7 +62,7 @@ impl Printed {
     }
 
     /// A call is over: what has no end by now gets none.
-    pub(in crate::plugin::host) fn finish(&mut self, log: &GuestLog) {
+    pub(in crate::plugin::host) fn finish(&mut self, log: &InstanceLog) {
         for stream in [Stream::Out, Stream::Error] {
             let begun = self.begun(stream);
             if !begun.is_empty() {
@@ -79,7 +79,7 @@ impl Printed {
     }
 }
 
-fn write(stream: Stream, line: &mut Vec<u8>, log: &GuestLog) {
+fn write(stream: Stream, line: &mut Vec<u8>, log: &InstanceLog) {
     let text = String::from_utf8_lossy(line.trim_ascii_end());
     let written: Result<(), Infallible> = log.write(stream.level(), || Ok(Cow::Borrowed(&*text)));
     // Its error is one that can't be.
