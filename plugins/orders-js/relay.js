@@ -174,6 +174,8 @@ function answer(run) {
     throw new TypeError("a plugin answers with a message, a list of messages, or discard(…) and the like");
   } catch (thrown) {
     if (thrown instanceof Answer) return thrown.verdict;
+    // Not this event's doing: the relay runs it again, alone, on a fresh instance.
+    if (/out of memory/.test(thrown?.message)) throw thrown;
     // Its message may quote the payload: only the plugin's own log gets it.
     for (const line of `${thrown}\n${thrown?.stack ?? ""}`.trim().split("\n")) log.error(line);
     const place = /\/([\w./-]+:\d+)/.exec(thrown?.stack ?? "")?.[1];

@@ -192,6 +192,9 @@ def _answer(transform, row: types.Event, settings: dict) -> types.Verdict:
         raise TypeError("a plugin answers with a message, a list of messages, or discard(…) and the like")
     except Answer as answer:
         return answer.verdict
+    except MemoryError:
+        # Not this event's doing: the relay runs it again, alone, on a fresh instance.
+        raise
     except Exception as error:
         # Its words may quote the payload: only the plugin's own log gets them.
         for line in "".join(traceback.format_exception(error)).splitlines():

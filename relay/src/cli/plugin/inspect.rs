@@ -9,6 +9,7 @@ use serde_json::json;
 use super::place;
 use crate::cli::table::grouped;
 use crate::cli::{Exit, Failure};
+use crate::plugin::golden;
 use crate::plugin::inspect::{self, Inspection, Interface, Setting};
 
 const EXAMPLES: &str = "\
@@ -33,7 +34,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let inspection = inspect::inspect(&place::component(&arguments.path)?, place::cache())?;
+    let inspection = inspect::inspect(&place::component(&arguments.path)?, golden::standard_cache())?;
     print!("{}", if arguments.json { json_screen(&inspection) } else { screen(&inspection) });
     Ok(Exit::Done)
 }

@@ -9,16 +9,10 @@ use super::failed;
 use crate::cli::{Exit, Failure};
 use crate::plugin::build::{self, CASES};
 use crate::plugin::golden::{self, Suite};
-use crate::plugin::host::{CACHE, FolderConfig};
 
 /// `path` itself, or the component that `relay plugin build` makes of the crate in it.
 pub(super) fn component(path: &Path) -> Result<PathBuf, Failure> {
     if path.is_dir() { build::component_of(path).map_err(failed) } else { Ok(path.to_owned()) }
-}
-
-/// Where a relay without settings keeps compiled components, so that a command about one need not compile it again.
-pub(super) fn cache() -> Option<PathBuf> {
-    FolderConfig::Standard.folder(&CACHE, &|name| std::env::var(name).ok())
 }
 
 /// A component in memory with what a command runs it on.

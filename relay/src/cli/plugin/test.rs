@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::cases;
-use super::place::{SubjectArguments, cache};
+use super::place::SubjectArguments;
 use crate::cli::logging::{self, LogFormat};
 use crate::cli::{Exit, Failure};
 use crate::plugin::golden;
@@ -35,6 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     // Nothing here depends on a log, and the filter is a constant.
     let _ = logging::init(LogFormat::Text, LOG);
     let subject = arguments.subject.read()?;
-    let results = golden::run_with_defaults(&subject.name, &subject.bytes, &subject.suites, cache())?;
+    let results =
+        golden::run_with_defaults(&subject.name, &subject.bytes, &subject.suites, golden::standard_cache())?;
     cases::report(&subject.name, &results, &arguments.output)
 }

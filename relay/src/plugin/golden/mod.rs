@@ -18,5 +18,5 @@ pub use relay_plugin_cases::{
 };
 pub use result::{CaseOutcome, CaseResult};
 pub(in crate::plugin) use run::host;
-pub use run::{push_row, run, run_loaded, run_with_defaults};
+pub use run::{push_row, run, run_loaded, run_with_defaults, standard_cache};
 pub use verdict::outcome;

@@ -7,7 +7,7 @@ use cpu_time::ThreadTime;
 use relay_engine::event::{BatchFull, EventBatch, EventFields};
 
 use super::{Case, CaseOutcome, CaseResult, EventRow, Outcome, Suite, outcome};
-use crate::plugin::host::{Build, HostConfig, PluginConfig, PluginHost, PluginLimits};
+use crate::plugin::host::{Build, CACHE, FolderConfig, HostConfig, PluginConfig, PluginHost, PluginLimits};
 use crate::plugin::{Answer, Fault, Generation, PluginError, Tables};
 
 /// Runs every case of `suites` against the component `bytes`, in their order; `name` stands in errors.
@@ -91,6 +91,12 @@ pub fn run_with_defaults(
     cache: Option<PathBuf>,
 ) -> Result<Vec<CaseResult>, PluginError> {
     run(&host(name, cache)?, name, bytes, &PluginLimits::default(), suites)
+}
+
+/// Where a relay without settings keeps compiled components, so that a command about one need not compile it again.
+#[must_use]
+pub fn standard_cache() -> Option<PathBuf> {
+    FolderConfig::Standard.folder(&CACHE, &|name| std::env::var(name).ok())
 }
 
 /// A host for a command about the plugin `name`, which keeps compiled components in `cache`.
