@@ -1,7 +1,8 @@
 //! The wasmtime engine, with the settings that were measured to be right for small calls in large numbers.
 
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm, WasmBacktraceDetails,
 };
 
 use super::ticker::{Running, Ticker};
@@ -81,6 +82,11 @@ fn base(sources: Sources) -> Config {
         Sources::Hidden => WasmBacktraceDetails::Disable,
         Sources::Shown => WasmBacktraceDetails::Enable,
     });
+    if sources == Sources::Shown {
+        // An author waits for the machine code, and nobody for what it does.
+        config.cranelift_opt_level(OptLevel::None);
+        config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+    }
     // Calls are synchronous, and without it a call costs a third.
     config.concurrency_support(false);
     // Epochs cost less than fuel, and time is what operators limit.
