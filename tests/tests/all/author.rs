@@ -164,7 +164,7 @@ fn a_file_that_is_no_plugin_of_this_relay_is_told_with_what_to_do() {
     let folder = work_folder("no-plugins");
     let export =
         |version: &str| format!("(instance $i) (export \"relay:plugin/transform@{version}\" (instance $i))");
-    let wasi = "(import \"wasi:cli/environment@0.2.0\" (instance))";
+    let wasi = "(import \"wasi:cli/environment@0.3.0\" (instance))";
     let text = |component: &str| wat::parse_str(component).unwrap();
     let files = [
         ("text", "P101", "is not WebAssembly", "relay plugin build", b"(module)".to_vec()),
@@ -183,10 +183,10 @@ fn a_file_that_is_no_plugin_of_this_relay_is_told_with_what_to_do() {
             text(&format!("(component {})", export("0.0.9"))),
         ),
         (
-            "wasip2",
+            "wasip3",
             "P104",
-            "it imports wasi:cli/environment@0.2.0, which is not served",
-            "build it for wasm32-unknown-unknown with `relay plugin build`",
+            "it imports wasi:cli/environment@0.3.0, which is not served",
+            "build it with `relay plugin build`, or for WASI 0.2",
             text(&format!("(component {wasi} {})", export("0.1.0"))),
         ),
         (

@@ -2,7 +2,7 @@
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    RegallocAlgorithm, WasmBacktraceDetails,
+    RegallocAlgorithm, Strategy, WasmBacktraceDetails,
 };
 
 use super::ticker::{Running, Ticker};
@@ -83,9 +83,14 @@ fn base(sources: Sources) -> Config {
         Sources::Shown => WasmBacktraceDetails::Enable,
     });
     if sources == Sources::Shown {
-        // An author waits for the machine code, and nobody for what it does.
-        config.cranelift_opt_level(OptLevel::None);
-        config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+        // An author waits for the machine code, and nobody for what it does: Winch makes it in a quarter of the time that
+        // Cranelift takes without optimising, and it takes two to three times as long to run.
+        if cfg!(target_arch = "x86_64") {
+            config.strategy(Strategy::Winch);
+        } else {
+            config.cranelift_opt_level(OptLevel::None);
+            config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+        }
     }
     // Calls are synchronous, and without it a call costs a third.
     config.concurrency_support(false);
