@@ -136,7 +136,8 @@ export const kafka = (topic, { partition = null, timestamp = null } = {}) =>
 export const nats = (subject) => new Message({ tag: "nats", val: { subject } });
 
 /** To a path of an HTTP sink. */
-export const http = (path, { method = null } = {}) => new Message({ tag: "http", val: { path, method } });
+export const http = (path, { method = null, auth = null } = {}) =>
+  new Message({ tag: "http", val: { path, method, auth } });
 
 /** To the pipeline's next plugin; after the last one, by the pipeline's own route. */
 export const next = () => new Message(null);

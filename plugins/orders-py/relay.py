@@ -133,9 +133,9 @@ def nats(subject: str, **parts) -> types.Message:
     return message(types.Target_Nats(types.NatsTarget(subject)), **parts)
 
 
-def http(path: str, *, method: Optional[str] = None, **parts) -> types.Message:
-    """To a path of an HTTP sink; `parts` are those of `message`."""
-    return message(types.Target_Http(types.HttpTarget(path, method)), **parts)
+def http(path: str, *, method: Optional[str] = None, auth: Optional[str] = None, **parts) -> types.Message:
+    """To a path of an HTTP sink, with the sink's credential called `auth`; `parts` are those of `message`."""
+    return message(types.Target_Http(types.HttpTarget(path, method, auth)), **parts)
 
 
 def following(**parts) -> types.Message:
