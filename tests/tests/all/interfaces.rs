@@ -11,6 +11,7 @@ use relay_tests::stack::{Answer, HttpReceiver, free_port, shared_postgres};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
+use crate::keyed_shop;
 use crate::metrics;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -194,6 +195,7 @@ async fn a_secret_goes_with_the_messages_that_may_name_it_and_is_seen_nowhere_el
     // Refused once, so that the message is parked and sent again from there.
     stand.receiver.answer_nth(0, Answer::status(400));
     stand.write_as("c-1", "a").await;
+    stand.receiver.wait_for(2, LIMIT).await.unwrap();
     stand.write_as("c-2", "b").await;
     stand.write_as("c-3", "placed").await;
     let requests = stand.receiver.wait_for(3, LIMIT).await.unwrap();
@@ -203,7 +205,7 @@ async fn a_secret_goes_with_the_messages_that_may_name_it_and_is_seen_nowhere_el
     assert!(authorized.iter().all(|it| it.header("authorization") == Some("Bearer hunter2")), "{requests:?}");
     let others: Vec<_> = requests.iter().filter(|it| !it.path.ends_with("/orders/orders")).collect();
     assert!(others.iter().all(|it| it.header("authorization").is_none() && it.header("x-key").is_none()));
-    let dead = relay.ask(&["dead", "list", "--json"]).await.unwrap();
+    let dead = serde_json::to_string(&keyed_shop::wait_for_dead(&relay, 1, LIMIT).await).unwrap();
     assert!(dead.contains("R408") && dead.contains("\\\"bank\\\""), "{dead}");
     let database = fs::read(stand.folder.path().join("shop.db")).unwrap();
     let kept = String::from_utf8_lossy(&database);
