@@ -6,20 +6,11 @@ use std::path::PathBuf;
 use crate::config::Config;
 use crate::plugin::host::{CACHE, HostConfig, serve};
 
-/// How far a compiler stands back behind the lanes of the relay that started it: on all cores it takes a tenth of what
-/// they want, and all that they leave.
-const BEHIND_LANES: i32 = 10;
-
-/// Compiles the component on standard input to standard output: what `relay plugin compile` does. Events go before the
-/// compiler; an author, for whom `source_lines` are read, waits for it.
+/// Compiles the component on standard input to standard output: what `relay plugin compile` does.
 ///
 /// # Errors
 /// Why there is no machine code, in words.
 pub fn compile(source_lines: bool) -> Result<(), String> {
-    if !source_lines {
-        // Where the system does not let it, it compiles all the same.
-        let _ = rustix::process::nice(BEHIND_LANES);
-    }
     serve(io::stdin().lock(), io::stdout().lock(), source_lines)
 }
 
