@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
-use relay::plugin::host::{Build, PluginConfig, PluginHost, PluginLimits};
+use relay::plugin::host::{Build, PluginConfig, PluginHost};
 use relay::plugin::{Answer, Generation, Plugin};
 use relay_engine::event::{EventBatch, EventFields};
 use serde_json::{Value, json};
@@ -60,9 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure(what: &str, name: &str, component: PathBuf, config: Value) -> Result<(), Box<dyn Error>> {
-    let (name, limits) = (name.to_owned(), PluginLimits::default());
-    let (accept, lookups, shadow) = (Vec::new(), Vec::new(), None);
-    let config = PluginConfig { name, component, config, limits, accept, lookups, shadow };
+    let config = PluginConfig::new(name, component, config);
     let build = Build::read(&config.component, &config.config)?;
     println!("{what}: {}, {} KiB", config.name, build.bytes().len() >> 10);
     let before = resident();

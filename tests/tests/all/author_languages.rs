@@ -192,16 +192,9 @@ async fn travels(component: &Path) {
 }
 
 fn loaded(component: &Path, limits: PluginLimits) -> std::sync::Arc<dyn Generation> {
-    let host = HostConfig { cache: Some(cache()), compiler: None, source_lines: false };
-    let config = PluginConfig {
-        name: "first".to_owned(),
-        component: component.to_owned(),
-        config: json!({ "topic": "orders" }),
-        limits,
-        accept: Vec::new(),
-        lookups: Vec::new(),
-        shadow: None,
-    };
+    let host = HostConfig { cache: Some(cache()), ..HostConfig::default() };
+    let config = PluginConfig::new("first", component, json!({ "topic": "orders" }));
+    let config = PluginConfig { limits, ..config };
     PluginHost::with(&host).unwrap().load(&config).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use relay::plugin::host::{PluginConfig, PluginHost, PluginLimits};
+use relay::plugin::host::{PluginConfig, PluginHost};
 use relay::plugin::lookup::{LookupConfig, OriginConfig};
 use relay::plugin::{Answer, PERMISSIONS};
 use relay_engine::event::{EventBatch, EventFields};
@@ -38,15 +38,8 @@ fn config(component: &Path) -> PluginConfig {
         max: 1 << 20,
         refresh: Duration::from_secs(30),
     };
-    PluginConfig {
-        name: "released".to_owned(),
-        component: component.to_owned(),
-        config: serde_json::json!({}),
-        limits: PluginLimits::default(),
-        accept: Vec::new(),
-        shadow: None,
-        lookups: vec![customers],
-    }
+    let config = PluginConfig::new("released", component, serde_json::json!({}));
+    PluginConfig { lookups: vec![customers], ..config }
 }
 
 #[test]

@@ -58,15 +58,7 @@ pub fn bench(name: &str, bytes: &[u8], suites: &[Suite], events: usize) -> Resul
     let host = golden::host(name, None)?;
     let mut all = Vec::new();
     for suite in suites.iter().filter(|it| !it.cases.is_empty()) {
-        let config = PluginConfig {
-            name: name.to_owned(),
-            component: suite.file.clone().into(),
-            config: suite.config.clone(),
-            limits: PluginLimits::default(),
-            accept: Vec::new(),
-            shadow: None,
-            lookups: Vec::new(),
-        };
+        let config = PluginConfig::new(name, &suite.file, suite.config.clone());
         let started = Instant::now();
         let generation = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config))?;
         all.push(measure(&*generation, suite, events, started.elapsed(), config.limits)?);

@@ -101,13 +101,11 @@ pub fn standard_cache() -> Option<PathBuf> {
 
 /// A host for a command about the plugin `name`, which keeps compiled components in `cache`.
 pub(in crate::plugin) fn host(name: &str, cache: Option<PathBuf>) -> Result<PluginHost, PluginError> {
-    PluginHost::with(&HostConfig { cache, compiler: None, source_lines: false }).map_err(|error| {
-        PluginError {
-            code: "P110",
-            plugin: name.to_owned(),
-            what: error.to_string(),
-            remedy: "plugins need a machine that may map executable memory".to_owned(),
-        }
+    PluginHost::with(&HostConfig { cache, ..HostConfig::default() }).map_err(|error| PluginError {
+        code: "P110",
+        plugin: name.to_owned(),
+        what: error.to_string(),
+        remedy: "plugins need a machine that may map executable memory".to_owned(),
     })
 }
 
@@ -118,15 +116,8 @@ fn load(
     limits: &PluginLimits,
     suite: &Suite,
 ) -> Result<std::sync::Arc<dyn Generation>, PluginError> {
-    let config = PluginConfig {
-        name: name.to_owned(),
-        component: PathBuf::from(&suite.file),
-        config: suite.config.clone(),
-        limits: limits.clone(),
-        accept: Vec::new(),
-        shadow: None,
-        lookups: Vec::new(),
-    };
+    let config = PluginConfig::new(name, &suite.file, suite.config.clone());
+    let config = PluginConfig { limits: limits.clone(), ..config };
     let loaded = host.load_build(&config, &Build::new(bytes.to_vec(), &config.config));
     loaded.map_err(|error| PluginError { what: format!("{}: {}", suite.file, error.what), ..error })
 }

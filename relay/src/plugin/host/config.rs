@@ -24,6 +24,22 @@ pub struct PluginConfig {
     pub lookups: Vec<LookupConfig>,
 }
 
+impl PluginConfig {
+    /// The plugin `name` at `component` with the standard limits and nothing granted.
+    #[must_use]
+    pub fn new(name: impl Into<String>, component: impl Into<PathBuf>, config: serde_json::Value) -> Self {
+        Self {
+            name: name.into(),
+            component: component.into(),
+            config,
+            limits: PluginLimits::default(),
+            accept: Vec::new(),
+            shadow: None,
+            lookups: Vec::new(),
+        }
+    }
+}
+
 /// What one plugin may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginLimits {

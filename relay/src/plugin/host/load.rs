@@ -9,7 +9,7 @@ use crate::plugin::{Generation, Identity, Permissions, PluginError};
 
 use super::build::Build;
 use super::components::Components;
-use super::config::{HostConfig, PluginConfig, PluginLimits};
+use super::config::{HostConfig, PluginConfig};
 use super::contract::{self, Contract, TYPES_DIFFER, does_not_fit};
 use super::difference;
 use super::engine::{PluginEngine, Sources};
@@ -143,15 +143,7 @@ impl PluginHost {
     /// # Errors
     /// `P101` to `P106`, `P108` and `P109`, by the step that refused it; `name` stands in the error.
     pub fn describe(&self, name: &str, bytes: &[u8]) -> Result<Description, PluginError> {
-        let config = PluginConfig {
-            name: name.to_owned(),
-            component: PathBuf::new(),
-            config: serde_json::Value::Null,
-            limits: PluginLimits::default(),
-            accept: Vec::new(),
-            shadow: None,
-            lookups: Vec::new(),
-        };
+        let config = PluginConfig::new(name, PathBuf::new(), serde_json::Value::Null);
         let build = Build::new(bytes.to_vec(), &config.config);
         self.link(&config, &build).and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))
     }

@@ -1,13 +1,13 @@
 //! Guests for tests, made from WebAssembly text without a compiler.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use relay_engine::event::{EventBatch, EventFields};
 use serde_json::json;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-use super::{PluginConfig, PluginLimits};
+use super::PluginConfig;
 
 /// The contract as it is.
 pub(crate) const WIT: &str = include_str!("../../../../wit/0.1.0/plugin.wit");
@@ -37,15 +37,7 @@ pub(crate) fn obedient_version(version: &str) -> Vec<u8> {
 
 /// A plugin called `test` at `component`, with limits that tests reach quickly.
 pub(crate) fn config(component: impl AsRef<Path>) -> PluginConfig {
-    PluginConfig {
-        name: "test".to_owned(),
-        component: PathBuf::from(component.as_ref()),
-        config: json!({}),
-        limits: PluginLimits::default(),
-        accept: Vec::new(),
-        shadow: None,
-        lookups: Vec::new(),
-    }
+    PluginConfig::new("test", component.as_ref(), json!({}))
 }
 
 /// A batch of events with these ids.
