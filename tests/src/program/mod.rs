@@ -2,6 +2,7 @@
 
 mod build;
 mod meter;
+mod plugin_file;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::stack::processes;
 
 pub use build::{Profile, component, program};
 pub use meter::Usage;
+pub use plugin_file::{another_build, put};
 pub use settings::{Destinations, PIPELINE, Window, settings};
 
 /// How often an ending process is looked at.

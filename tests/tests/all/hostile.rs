@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use relay_tests::hostile::{HOSTILITIES, Hostility, at_start, harmless, in_configure, obliging};
 use relay_tests::journal::SqliteWriter;
-use relay_tests::program::Relay;
+use relay_tests::program::{Relay, put};
 use relay_tests::stack::HttpReceiver;
 use serde_json::Value;
 use sqlx::{ConnectOptions as _, SqliteConnection};
@@ -173,9 +173,7 @@ async fn a_hostile_build_is_refused_in_a_bounded_time_while_the_old_one_goes_on(
         ("P102", "no component", b"\0asm\x01\0\0\0".to_vec()),
     ];
     for (index, (code, what, bytes)) in bad.iter().enumerate() {
-        let beside = place.with_extension("new");
-        fs::write(&beside, bytes).unwrap();
-        fs::rename(&beside, &place).unwrap();
+        put(bytes, &place).unwrap();
         relay.wait_for_log("is refused", index + 1, LIMIT).await.unwrap();
         let log = relay.log();
         let told = log.lines().rfind(|line| line.contains("is refused")).unwrap().to_owned();
@@ -209,8 +207,7 @@ async fn a_build_that_fails_on_everything_makes_no_storm_of_dead_letters_and_a_g
     relay.wait_for_log("asking a plugin again", 2, LIMIT).await.unwrap();
     assert_eq!((receiver.count(), dead(&relay).await.len()), (0, 0));
 
-    fs::write(place.with_extension("new"), obliging().unwrap()).unwrap();
-    fs::rename(place.with_extension("new"), &place).unwrap();
+    put(&obliging().unwrap(), &place).unwrap();
     wait_for(&receiver, EVENTS, &mut relay).await;
     assert!(dead(&relay).await.is_empty());
     assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
@@ -235,8 +232,7 @@ async fn a_bad_build_is_rolled_back_by_itself_and_what_it_failed_on_is_sent() {
     // One build that traps, and one that refuses: what either did is undone.
     for (times, bad) in ["trap", "reject"].into_iter().enumerate() {
         let bad = HOSTILITIES.iter().find(|it| it.name == bad).unwrap();
-        fs::write(place.with_extension("new"), bad.component().unwrap()).unwrap();
-        fs::rename(place.with_extension("new"), &place).unwrap();
+        put(&bad.component().unwrap(), &place).unwrap();
         relay.wait_for_log("plugin swapped: orders", 2 * times + 1, LIMIT).await.unwrap();
         insert_hostile(&mut connection, EVENTS).await;
         relay.wait_for_log("P115", times + 1, LIMIT).await.unwrap();

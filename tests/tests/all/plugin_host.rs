@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use relay::plugin::host::{HostConfig, PluginConfig, PluginHost, PluginLimits};
+use relay::plugin::host::{HostConfig, PluginConfig, PluginHost};
 use relay::plugin::{Answer, LiveGeneration, build, reload};
 use relay_engine::event::{EventBatch, EventFields};
 use relay_engine::message::Content;
 use relay_engine::verdict::{Target, Verdict};
-use relay_tests::program::{Profile, program};
+use relay_tests::program::{Profile, another_build, program};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -39,15 +39,7 @@ fn router_file() -> (TempDir, PathBuf) {
 }
 
 fn configured(component: &Path, config: Value) -> PluginConfig {
-    PluginConfig {
-        name: "router".to_owned(),
-        component: component.to_owned(),
-        config,
-        limits: PluginLimits::default(),
-        accept: Vec::new(),
-        shadow: None,
-        lookups: Vec::new(),
-    }
+    PluginConfig::new("router", component, config)
 }
 
 fn orders_to(topic: &str) -> Value {
@@ -78,13 +70,6 @@ fn goes_to(answer: &Answer, expected: &str) -> bool {
     let [message] = &messages[..] else { return false };
     let to_topic = matches!(&message.to, Some(Target::Kafka { topic, .. }) if topic == expected);
     to_topic && message.body == Content::Unchanged && message.inherit_headers
-}
-
-/// The same component with a custom section: another digest, the same plugin.
-fn another_build(note: u8) -> Vec<u8> {
-    let mut bytes = ROUTER.clone();
-    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', note]);
-    bytes
 }
 
 #[test]
@@ -147,7 +132,7 @@ async fn builds_are_swapped_under_a_running_lane_and_a_broken_one_never_reaches_
         let refused = status.wait_for(|it| it.plugins["router"].refused.is_some());
         timeout(PATIENCE, refused).await.expect("the half is refused").unwrap();
         let next = folder.path().join("next.wasm");
-        fs::write(&next, another_build(swap)).unwrap();
+        fs::write(&next, another_build(&ROUTER, u16::from(swap))).unwrap();
         fs::rename(&next, &file).unwrap();
         let swapped = status.wait_for(|it| it.plugins["router"].swaps == u64::from(swap));
         timeout(PATIENCE, swapped).await.expect("the whole is swapped in").unwrap();
@@ -178,7 +163,7 @@ async fn a_plugin_is_compiled_in_a_process_of_its_own_and_found_compiled_by_the_
     let mut answers = Vec::new();
     generation.instantiate().unwrap().run("shop", &orders(3), &mut answers);
     assert!(answers.iter().all(|answer| goes_to(answer, "orders")), "{answers:?}");
-    fs::write(&file, another_build(1)).unwrap();
+    fs::write(&file, another_build(&ROUTER, 1)).unwrap();
     compiling_in(Path::new("/bin/false"), &cache).load(&config).err().expect("it is not in the cache");
 }
 

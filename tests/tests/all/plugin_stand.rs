@@ -1,11 +1,11 @@
 //! A relay with one plugin whose builds are exchanged: an SQLite outbox, the router, an HTTP receiver.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use relay_tests::journal::{Observed, SqliteWriter, check};
-use relay_tests::program::{Destinations, Relay, Window, component, settings};
+use relay_tests::program::{Destinations, Relay, Window, another_build, component, put, settings};
 use relay_tests::stack::{HttpReceiver, free_port};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -71,7 +71,7 @@ impl PluginStand {
 
     /// Puts a build in the place of the plugin, as build tools do: the watcher never sees half of it.
     pub(crate) fn put(&self, bytes: &[u8]) {
-        put(bytes, &self.place);
+        put(bytes, &self.place).unwrap();
     }
 
     /// The router under another digest, by a custom section that every reader skips.
@@ -134,17 +134,4 @@ impl PluginStand {
         assert!(report.violations().is_empty(), "{report}");
         assert!(self.is_killed || report.duplicates == 0, "{report}");
     }
-}
-
-/// Another build: the same code under another digest, by a custom section that every reader skips.
-pub(crate) fn another_build(component: &[u8], number: u16) -> Vec<u8> {
-    let [high, low] = number.to_be_bytes();
-    [component, &[0, 7, 4, b't', b'e', b's', b't', high, low]].concat()
-}
-
-/// As build tools do: the watcher must never see half of it.
-pub(crate) fn put(bytes: &[u8], place: &Path) {
-    let beside = place.with_extension("new");
-    std::fs::write(&beside, bytes).unwrap();
-    std::fs::rename(&beside, place).unwrap();
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use relay_tests::journal::{SqliteWriter, WriterPlan, Writers};
-use relay_tests::program::{Destinations, Relay, Window, component, settings};
+use relay_tests::program::{Destinations, Relay, Window, another_build, component, put, settings};
 use relay_tests::stack::HttpReceiver;
 
-use crate::plugin_stand::{another_build, put};
 use crate::shop::Shop;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -22,7 +21,7 @@ async fn swaps_under_load_lose_repeat_and_reorder_nothing_and_broken_builds_are_
     let place = folder.path().join("router.wasm");
     let original = component("router").await.unwrap();
     let good = std::fs::read(&original).unwrap();
-    put(&good, &place);
+    put(&good, &place).unwrap();
     let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
     let mut relay = Relay::start(&settings).await.unwrap();
     let plan = WriterPlan { events: 6_000, pause: Duration::from_millis(2), ..WriterPlan::default() };
@@ -30,7 +29,7 @@ async fn swaps_under_load_lose_repeat_and_reorder_nothing_and_broken_builds_are_
     let writers = Writers::start(&shop.url, &plan);
 
     for number in 1..=SWAPS {
-        put(&another_build(&good, number), &place);
+        put(&another_build(&good, number), &place).unwrap();
         relay.wait_for_log("plugin swapped: router", LANES * usize::from(number), LIMIT).await.unwrap();
         // A file cut short, in place: what a copy that was interrupted leaves.
         std::fs::write(&place, &good[..good.len() / 2 + usize::from(number)]).unwrap();
@@ -58,7 +57,7 @@ async fn kills_during_a_reload_lose_nothing_and_keep_the_order() {
     let place = folder.path().join("router.wasm");
     let original = component("router").await.unwrap();
     let good = std::fs::read(&original).unwrap();
-    put(&good, &place);
+    put(&good, &place).unwrap();
     let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
     let mut relay = Relay::start(&settings).await.unwrap();
     let plan = WriterPlan { events: 10_000, pause: Duration::from_millis(5), ..WriterPlan::default() };
@@ -68,7 +67,7 @@ async fn kills_during_a_reload_lose_nothing_and_keep_the_order() {
         let more = shop.receiver.count() as u64 + 100;
         shop.wait_for_requests(more, &mut relay, LIMIT).await;
         let log = std::fs::read_to_string(relay.folder().join("relay.log")).unwrap();
-        put(&another_build(&good, u16::try_from(kill).unwrap()), &place);
+        put(&another_build(&good, u16::try_from(kill).unwrap()), &place).unwrap();
         // Killed before the build is read, when it has just been handed to the lanes, and once a lane has it.
         let until = ["", "plugin swapped: batches", "plugin swapped: router"][kill % 3];
         if !until.is_empty() {

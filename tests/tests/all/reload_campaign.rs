@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use relay_tests::hostile;
 use relay_tests::journal::{Delays, Journal, WriterPlan, Writers};
-use relay_tests::program::{Relay, Window, component};
+use relay_tests::program::{Relay, Window, another_build, component, put};
 
-use crate::plugin_stand::{another_build, put};
 use crate::shop::Shop;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -68,7 +67,7 @@ impl Builds {
                 another_build(&asking, number)
             }
         };
-        put(&build, place);
+        put(&build, place).unwrap();
         match kind {
             Kind::Good | Kind::Older => {
                 self.swaps += 1;
@@ -138,7 +137,7 @@ async fn survives_builds(name: &'static str, turns: usize, plan: WriterPlan) {
     let place = folder.path().join("router.wasm");
     let original = component("router").await.unwrap();
     let good = std::fs::read(&original).unwrap();
-    put(&good, &place);
+    put(&good, &place).unwrap();
     let mut builds = Builds {
         trapping: hostile::trapping().unwrap(),
         wider: hostile::with_clock().unwrap(),

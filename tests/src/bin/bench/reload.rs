@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use relay_tests::journal::SqliteWriter;
-use relay_tests::program::{Destinations, Profile, Relay, Window, component, settings};
+use relay_tests::program::{Destinations, Profile, Relay, Window, another_build, component, put, settings};
 use relay_tests::stack::HttpReceiver;
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ pub(crate) async fn moments(round: u32) -> Outcome<Vec<Moment>> {
     eprintln!("round {round}: starts and swaps");
     let (mut stand, cold) = Stand::open().await?;
     let warm = stand.start_again().await?;
-    let unseen = stand.swap(&with_a_note(&stand.router, "unseen"), 1).await?;
+    let unseen = stand.swap(&another_build(&stand.router, 1), 1).await?;
     let seen = stand.swap(&stand.router.clone(), 2).await?;
     stand.relay.stop(LIMIT).await?;
     let moment = |name, (step, whole): (Option<Duration>, Duration)| Moment {
@@ -94,10 +94,8 @@ impl Stand {
     /// Puts `build` in the place of the plugin as a careful writer does; with how long the relay was at it once the file
     /// was stable, and how long it took from the file's appearance to an event's delivery through the new build.
     async fn swap(&mut self, build: &[u8], swaps: usize) -> Outcome<(Option<Duration>, Duration)> {
-        let beside = self.place.with_extension("new");
-        std::fs::write(&beside, build)?;
         let begun = Instant::now();
-        std::fs::rename(&beside, &self.place)?;
+        put(build, &self.place)?;
         self.relay.wait_for_log(SWAPPED, swaps, LIMIT).await?;
         self.relay.wait_for_log(TAKEN, swaps, LIMIT).await?;
         self.write().await?;
@@ -119,15 +117,4 @@ fn took(line: &str) -> Option<Duration> {
         _ => return None,
     };
     Some(Duration::from_secs_f64(number.parse::<f64>().ok()? * scale))
-}
-
-/// The same component with another digest: a custom section that says `note`.
-fn with_a_note(component: &[u8], note: &str) -> Vec<u8> {
-    let mut bytes = component.to_vec();
-    bytes.push(0);
-    bytes.push(u8::try_from(note.len() + 2).unwrap_or(u8::MAX));
-    bytes.push(1);
-    bytes.push(b'n');
-    bytes.extend(note.as_bytes());
-    bytes
 }
