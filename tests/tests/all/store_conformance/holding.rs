@@ -99,6 +99,8 @@ pub(crate) async fn due_events_are_limited_by_their_bytes_and_one_comes_whatever
         sized(1, 100, None),
     ] {
         owner.hold(vec![held]).await;
+        // A store's clock may count in milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     for (bytes, expected) in [(1_000, vec![4]), (42_000, vec![3, 4]), (90_000, vec![1, 2, 3, 4])] {
         let limit = DueLimit { events: 10, bytes };
