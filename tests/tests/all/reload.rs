@@ -60,7 +60,7 @@ async fn kills_during_a_reload_lose_nothing_and_keep_the_order() {
     put(&good, &place).unwrap();
     let settings = shop.settings.replace(&original.display().to_string(), &place.display().to_string());
     let mut relay = Relay::start(&settings).await.unwrap();
-    let plan = WriterPlan { events: 10_000, pause: Duration::from_millis(5), ..WriterPlan::default() };
+    let plan = WriterPlan { events: u64::MAX, pause: Duration::from_millis(5), ..WriterPlan::default() };
     let writers = Writers::start(&shop.url, &plan);
     for kill in 0..KILLS {
         wait(&relay, "reading", LANES * (kill + 1)).await;
@@ -75,7 +75,7 @@ async fn kills_during_a_reload_lose_nothing_and_keep_the_order() {
         }
         relay.restart().unwrap();
     }
-    let journal = writers.finish().await;
+    let journal = writers.stop().await;
     shop.wait_for_all(&journal, &mut relay, LIMIT).await;
     relay.stop(DRAIN_LIMIT).await.unwrap();
     for (sink, report) in shop.reports(&journal).await {

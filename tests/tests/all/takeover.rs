@@ -32,15 +32,16 @@ async fn standby(shop: &Shop) -> Relay {
     standby
 }
 
-fn load(events: u64) -> WriterPlan {
-    WriterPlan { events, pause: Duration::from_millis(2), ..WriterPlan::default() }
+/// Writes until a test has seen what it waits for, however long the machine takes over that.
+fn load() -> WriterPlan {
+    WriterPlan { events: u64::MAX, pause: Duration::from_millis(2), ..WriterPlan::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_owners_are_killed_in_turn_and_their_standbys_take_over_within_five_seconds() {
     let shop = Shop::open("takeover", WINDOW).await;
     let (mut first, second) = owner_and_standby(&shop).await;
-    let writers = Writers::start(&shop.url, &load(6_000));
+    let writers = Writers::start(&shop.url, &load());
     shop.wait_for_requests(500, &mut first, LIMIT).await;
     first.kill();
     second.wait_for_log(OWNS, LANES, TAKEOVER).await.unwrap();
@@ -52,7 +53,7 @@ async fn two_owners_are_killed_in_turn_and_their_standbys_take_over_within_five_
     second.kill();
     third.wait_for_log(OWNS, LANES, TAKEOVER).await.unwrap();
 
-    let journal = writers.finish().await;
+    let journal = writers.stop().await;
     shop.wait_for_all(&journal, &mut third, LIMIT).await;
     third.stop(LIMIT).await.unwrap();
     for (sink, report) in shop.reports(&journal).await {
@@ -65,7 +66,7 @@ async fn two_owners_are_killed_in_turn_and_their_standbys_take_over_within_five_
 async fn a_relay_that_slept_past_its_lease_finds_its_lanes_taken_and_stands_by() {
     let shop = Shop::open("takeover-asleep", WINDOW).await;
     let (mut sleeper, mut other) = owner_and_standby(&shop).await;
-    let writers = Writers::start(&shop.url, &load(6_000));
+    let writers = Writers::start(&shop.url, &load());
     shop.wait_for_requests(500, &mut sleeper, LIMIT).await;
     sleeper.pause();
     // Its process is there, so only the end of its lease frees the lanes.
@@ -78,7 +79,7 @@ async fn a_relay_that_slept_past_its_lease_finds_its_lanes_taken_and_stands_by()
     sleeper.resume();
     sleeper.wait_for_log(STANDS_BY, LANES, LIMIT).await.unwrap();
 
-    let journal = writers.finish().await;
+    let journal = writers.stop().await;
     shop.wait_for_all(&journal, &mut other, LIMIT).await;
     other.stop(LIMIT).await.unwrap();
     sleeper.stop(LIMIT).await.unwrap();
@@ -98,13 +99,15 @@ async fn a_clean_stop_hands_the_lanes_over_at_once_and_repeats_nothing() {
     // A busy machine must not make it the end of a lease that hands them over.
     shop.settings.push_str("\n[relay]\nlease = \"60 s\"\n");
     let (mut first, mut second) = owner_and_standby(&shop).await;
-    let writers = Writers::start(&shop.url, &load(3_000));
+    let writers = Writers::start(&shop.url, &load());
     shop.wait_for_requests(500, &mut first, LIMIT).await;
     first.stop(LIMIT).await.unwrap();
     // Half a second between two looks, and the rest for a busy machine: well below a lease.
     second.wait_for_log(OWNS, LANES, Duration::from_secs(10)).await.unwrap();
+    let more = shop.receiver.count() as u64 + 500;
+    shop.wait_for_requests(more, &mut second, LIMIT).await;
 
-    let journal = writers.finish().await;
+    let journal = writers.stop().await;
     shop.wait_for_all(&journal, &mut second, LIMIT).await;
     second.stop(LIMIT).await.unwrap();
     for (sink, report) in shop.reports(&journal).await {
