@@ -2,71 +2,110 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 
-use crate::bindings::relay::plugin::types;
+use crate::bindings::relay::plugin::{batch, types};
 use crate::{Fault, json};
 
 /// One committed outbox row. The relay makes them; a test makes one with
 /// [`EventBuilder`](crate::testing::EventBuilder).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event(pub(crate) types::Event);
+///
+/// Its headers, its further columns and the name of its source are fetched from the relay when they are asked for the
+/// first time, so a plugin that looks at none of them does not pay for them.
+#[derive(Debug, Clone)]
+pub struct Event {
+    row: types::Event,
+    /// Its place in the batch that the relay knows.
+    index: u32,
+    source: OnceLock<String>,
+    headers: OnceLock<batch::Headers>,
+    attributes: OnceLock<batch::Attributes>,
+}
+
+/// What belongs to an event beside its row, for events that no relay knows.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    pub(crate) source: String,
+    pub(crate) headers: batch::Headers,
+    pub(crate) attributes: batch::Attributes,
+}
 
 impl Event {
+    /// The event at `index` of the batch that the relay called with.
+    pub(crate) fn of_batch(row: types::Event, index: u32) -> Self {
+        let (source, headers, attributes) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { row, index, source, headers, attributes }
+    }
+
+    /// An event that has everything and asks no relay.
+    pub(crate) fn whole(row: types::Event, beside: Beside) -> Self {
+        let Beside { source, headers, attributes } = beside;
+        Self { row, index: 0, source: source.into(), headers: headers.into(), attributes: attributes.into() }
+    }
+
+    /// The same event on its next attempt.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn tried_again(&self) -> Self {
+        let mut again = self.clone();
+        again.row.attempt = again.row.attempt.saturating_add(1);
+        again
+    }
+
     /// The event's unique id: the same on every delivery and after every restart.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.row.id
     }
 
     /// The aggregate id: the key within which order is kept. Given to [`Message::key`](crate::Message::key) it
     /// is not even copied.
     #[must_use]
     pub fn key(&self) -> Key<'_> {
-        Key(&self.0.aggregate_id)
+        Key(&self.row.aggregate_id)
     }
 
     /// Which thing the event is about, as plain text; the same as [`key`](Self::key).
     #[must_use]
     pub fn aggregate_id(&self) -> &str {
-        &self.0.aggregate_id
+        &self.row.aggregate_id
     }
 
     /// What kind of thing the event is about, for example `order`.
     #[must_use]
     pub fn aggregate_type(&self) -> &str {
-        &self.0.aggregate_type
+        &self.row.aggregate_type
     }
 
     /// What happened, for example `OrderPlaced`.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        &self.0.event_type
+        &self.row.event_type
     }
 
     /// The name of the source in the relay's configuration.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.0.source
+        self.source.get_or_init(batch::source)
     }
 
     /// The place in the outbox: ascends within one source, with gaps.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        self.0.sequence
+        self.row.sequence
     }
 
     /// The payload's media type, where the outbox carries one.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
-        self.0.content_type.as_deref()
+        self.row.content_type.as_deref()
     }
 
     /// The payload as it was written; `None` is a tombstone.
     #[must_use]
     pub fn payload(&self) -> Option<&[u8]> {
-        self.0.payload.as_deref()
+        self.row.payload.as_deref()
     }
 
     /// The payload read as JSON into `T`.
@@ -124,25 +163,27 @@ impl Event {
 
     /// The headers the application wrote, in order; a name may occur more than once.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
-        self.0.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        let headers = self.headers.get_or_init(|| batch::headers_of(self.index));
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
     /// A further column of the outbox that the relay's configuration asked for.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.0.attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        let attributes = self.attributes.get_or_init(|| batch::attributes_of(self.index));
+        attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
     /// When the event was written, in microseconds since the Unix epoch.
     #[must_use]
     pub fn occurred_at(&self) -> u64 {
-        self.0.occurred_at
+        self.row.occurred_at
     }
 
     /// 1 on the first run of this event, higher when it is tried again.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.0.attempt
+        self.row.attempt
     }
 }
 

@@ -60,7 +60,8 @@ impl<P: Plugin> Running<P> {
             let unconfigured = || types::Verdict::Halt("transform was called before configure".to_owned());
             return batch.iter().map(|_| unconfigured()).collect();
         };
-        batch.into_iter().map(|event| lower(plugin.transform(&Event(event)))).collect()
+        let events = (0..).zip(batch).map(|(index, row)| Event::of_batch(row, index));
+        events.map(|event| lower(plugin.transform(&event))).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::bindings::relay::plugin::types;
 ///
 /// let pinned = Message::to(Kafka::topic("orders").partition(3));
 /// let moved = Message::to(Http::path("/orders/17").method("PUT"));
-/// let custom = Message::to(Other::new("sheet", "orders!A1").option("mode", "append"));
+/// let custom = Message::to(Other::new("stdout", "orders"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target(pub(crate) types::Target);
@@ -87,14 +87,7 @@ impl Other {
     /// An address in the notation of sinks of this kind, for example `stdout`.
     #[must_use]
     pub fn new(kind: impl Into<String>, address: impl Into<String>) -> Self {
-        Self(types::OtherTarget { kind: kind.into(), address: address.into(), options: Vec::new() })
-    }
-
-    /// Something else that the sink understands.
-    #[must_use]
-    pub fn option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.0.options.push((name.into(), value.into()));
-        self
+        Self(types::OtherTarget { kind: kind.into(), address: address.into() })
     }
 }
 

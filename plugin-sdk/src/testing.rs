@@ -23,6 +23,7 @@ mod golden;
 mod property;
 
 use crate::bindings::relay::plugin::types;
+use crate::event::Beside;
 use crate::{Event, Fault, Plugin, Problem, Verdict, config};
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -144,95 +145,97 @@ impl<P: Plugin> Harness<P> {
 
 /// Makes an event, with plausible values for what a test does not name.
 #[derive(Debug, Clone)]
-pub struct EventBuilder(types::Event);
+pub struct EventBuilder {
+    row: types::Event,
+    beside: Beside,
+}
 
 impl EventBuilder {
     /// An event about the aggregate `aggregate_id`, with the payload `{}`, written on 21 November 2026 at
     /// noon UTC.
     #[must_use]
     pub fn new(aggregate_type: &str, aggregate_id: &str, event_type: &str) -> Self {
-        Self(types::Event {
+        let row = types::Event {
             id: "01JD3K0000000000000000000A".to_owned(),
-            source: "shop".to_owned(),
             sequence: 1,
             aggregate_type: aggregate_type.to_owned(),
             aggregate_id: aggregate_id.to_owned(),
             event_type: event_type.to_owned(),
             content_type: None,
             payload: Some(b"{}".to_vec()),
-            headers: Vec::new(),
             occurred_at: 1_795_262_400_000_000,
             attempt: 1,
-            attributes: Vec::new(),
-        })
+        };
+        let beside = Beside { source: "shop".to_owned(), headers: Vec::new(), attributes: Vec::new() };
+        Self { row, beside }
     }
 
     /// Its unique id.
     #[must_use]
     pub fn id(mut self, id: &str) -> Self {
-        id.clone_into(&mut self.0.id);
+        id.clone_into(&mut self.row.id);
         self
     }
 
     /// The source it comes from.
     #[must_use]
     pub fn source(mut self, source: &str) -> Self {
-        source.clone_into(&mut self.0.source);
+        source.clone_into(&mut self.beside.source);
         self
     }
 
     /// Its payload.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
-        self.0.payload = Some(payload.into());
+        self.row.payload = Some(payload.into());
         self
     }
 
     /// No payload.
     #[must_use]
     pub fn tombstone(mut self) -> Self {
-        self.0.payload = None;
+        self.row.payload = None;
         self
     }
 
     /// The payload's media type.
     #[must_use]
     pub fn content_type(mut self, content_type: &str) -> Self {
-        self.0.content_type = Some(content_type.to_owned());
+        self.row.content_type = Some(content_type.to_owned());
         self
     }
 
     /// One more header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
-        self.0.headers.push((name.to_owned(), value.into()));
+        self.beside.headers.push((name.to_owned(), value.into()));
         self
     }
 
     /// One more column.
     #[must_use]
     pub fn attribute(mut self, name: &str, value: &str) -> Self {
-        self.0.attributes.push((name.to_owned(), value.to_owned()));
+        self.beside.attributes.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// When it was written, in microseconds since the Unix epoch.
     #[must_use]
     pub fn occurred_at(mut self, microseconds: u64) -> Self {
-        self.0.occurred_at = microseconds;
+        self.row.occurred_at = microseconds;
         self
     }
 
     /// Which run of it this is, from 1.
     #[must_use]
     pub fn attempt(mut self, attempt: u32) -> Self {
-        self.0.attempt = attempt;
+        self.row.attempt = attempt;
         self
     }
 
     /// The event.
     #[must_use]
     pub fn build(self) -> Event {
-        Event(self.0)
+        Event::whole(self.row, self.beside)
     }
 }

@@ -1,5 +1,6 @@
 // The relay's side of a plugin in JavaScript: what an event is, how messages are made, and how answers go back.
 // `relay plugin new --lang js` writes this file; a newer relay writes a newer one. Change plugin.js instead.
+import { attributesOf, headersOf, source } from "relay:plugin/batch@0.1.0";
 import { now as relayNow } from "relay:plugin/clock@0.1.0";
 import { write } from "relay:plugin/log@0.1.0";
 
@@ -32,10 +33,32 @@ export const halt = (reason) => new Answer({ tag: "halt", val: reason });
 
 /** One committed outbox row. */
 export class Event {
-  constructor(row) {
-    /** The raw row: id, source, sequence, aggregateType, aggregateId, eventType, contentType, payload (bytes, or
-     * null), headers, occurredAt (microseconds), attempt, attributes. */
+  #index;
+  #headers;
+  #attributes;
+
+  constructor(row, index) {
+    /** The raw row: id, sequence, aggregateType, aggregateId, eventType, contentType, payload (bytes, or null),
+     * occurredAt (microseconds), attempt. */
     Object.assign(this, row);
+    this.#index = index;
+  }
+
+  // What follows is fetched from the relay when it is asked for: most plugins need none of it.
+
+  /** The name of the source in the relay's configuration. */
+  get source() {
+    return source();
+  }
+
+  /** The headers that the application wrote: pairs of a name and bytes. */
+  get headers() {
+    return (this.#headers ??= headersOf(this.#index));
+  }
+
+  /** Further columns of the outbox that the relay's configuration asked for: pairs of a name and a text. */
+  get attributes() {
+    return (this.#attributes ??= attributesOf(this.#index));
   }
 
   /** The key within which order is kept. */
@@ -160,7 +183,7 @@ export function plugin({ name, version, summary, settings = null, check = () => 
       if (problems.length > 0) throw problems;
       values = found.values;
     },
-    transform: (batch) => batch.map((row) => answer(() => event(new Event(row), values))),
+    transform: (batch) => batch.map((row, index) => answer(() => event(new Event(row, index), values))),
   };
 }
 

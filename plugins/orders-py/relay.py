@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 
 from componentize_py_types import Err
 from wit_world.exports.transform import Description, Problem
+from wit_world.imports import batch as _batch
 from wit_world.imports import clock, types
 from wit_world.imports import log as _log
 
@@ -55,13 +56,17 @@ def halt(reason: str) -> Answer:
 
 
 class Event:
-    """One committed outbox row: id, source, sequence, aggregate_type, aggregate_id, event_type, content_type, payload
-    (bytes or None), headers, occurred_at (microseconds), attempt, attributes."""
+    """One committed outbox row: id, sequence, aggregate_type, aggregate_id, event_type, content_type, payload (bytes or
+    None), occurred_at (microseconds), attempt. Its source, headers and attributes are fetched from the relay when they
+    are asked for: most plugins need none of them."""
 
-    __slots__ = ("_row",)
+    __slots__ = ("_row", "_index", "_headers", "_attributes")
 
-    def __init__(self, row: types.Event):
+    def __init__(self, row: types.Event, index: int):
         self._row = row
+        self._index = index
+        self._headers = None
+        self._attributes = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._row, name)
@@ -70,6 +75,25 @@ class Event:
     def key(self) -> str:
         """The key within which order is kept."""
         return self._row.aggregate_id
+
+    @property
+    def source(self) -> str:
+        """The name of the source in the relay's configuration."""
+        return _batch.source()
+
+    @property
+    def headers(self) -> list:
+        """The headers that the application wrote: pairs of a name and bytes."""
+        if self._headers is None:
+            self._headers = _batch.headers_of(self._index)
+        return self._headers
+
+    @property
+    def attributes(self) -> list:
+        """Further columns of the outbox that the relay's configuration asked for: pairs of a name and a text."""
+        if self._attributes is None:
+            self._attributes = _batch.attributes_of(self._index)
+        return self._attributes
 
     def text(self) -> str:
         """The payload as text. What is missing or is not UTF-8 makes a dead letter."""
@@ -94,11 +118,11 @@ class Event:
 
     def header(self, name: str) -> Optional[bytes]:
         """The first header of this name."""
-        return next((value for own, value in self._row.headers if own == name), None)
+        return next((value for own, value in self.headers if own == name), None)
 
     def attribute(self, name: str) -> Optional[str]:
         """A further column of the outbox that the relay's configuration asked for."""
-        return next((value for own, value in self._row.attributes if own == name), None)
+        return next((value for own, value in self.attributes if own == name), None)
 
 
 def message(
@@ -176,14 +200,14 @@ def plugin(
             given.update(values)
 
         def transform(self, batch: list) -> list:
-            return [_answer(transform, row, given) for row in batch]
+            return [_answer(transform, Event(row, index), given) for index, row in enumerate(batch)]
 
     return Plugin
 
 
-def _answer(transform, row: types.Event, settings: dict) -> types.Verdict:
+def _answer(transform, event: Event, settings: dict) -> types.Verdict:
     try:
-        given = transform(Event(row), settings)
+        given = transform(event, settings)
         if isinstance(given, Answer):
             return given.verdict
         messages = given if isinstance(given, list) else [given]

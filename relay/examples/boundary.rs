@@ -87,7 +87,7 @@ fn resident() -> u64 {
     line.and_then(|it| it.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 
-fn batch(events: usize) -> Result<EventBatch, Box<dyn Error>> {
+fn batch(events: usize) -> Result<Arc<EventBatch>, Box<dyn Error>> {
     let payload = format!("{{\"order\":1,\"note\":\"{}\"}}", "x".repeat(278));
     let mut batch = EventBatch::with_capacity(events, payload.len());
     for index in 0..events {
@@ -110,11 +110,11 @@ fn batch(events: usize) -> Result<EventBatch, Box<dyn Error>> {
             attempt: 1,
         })?;
     }
-    Ok(batch)
+    Ok(Arc::new(batch))
 }
 
 /// CPU time of one event.
-fn per_event(plugin: &mut dyn Plugin, events: &EventBatch) -> Result<Duration, Box<dyn Error>> {
+fn per_event(plugin: &mut dyn Plugin, events: &Arc<EventBatch>) -> Result<Duration, Box<dyn Error>> {
     let batches = (BATCHES_PER_ROUND * BATCH / events.len()).min(10_000);
     let mut answers = Vec::with_capacity(events.len());
     let start = ThreadTime::now();

@@ -7,6 +7,7 @@ use relay_plugin_cases::{Case, Change, Content, EventRow, ExpectedMessage, Outco
 
 use super::Harness;
 use crate::bindings::relay::plugin::types;
+use crate::event::Beside;
 use crate::verdict::lower;
 use crate::{Event, Fault, Plugin, Verdict, clock};
 
@@ -102,20 +103,23 @@ fn differing(before: &Outcome, after: &Outcome, case: &Case) -> String {
 }
 
 fn event(row: &EventRow) -> Event {
-    Event(types::Event {
-        id: row.id.clone(),
+    let beside = Beside {
         source: row.source.clone(),
+        headers: row.headers.clone(),
+        attributes: row.attributes.clone(),
+    };
+    let row = types::Event {
+        id: row.id.clone(),
         sequence: row.sequence,
         aggregate_type: row.aggregate_type.clone(),
         aggregate_id: row.aggregate_id.clone(),
         event_type: row.event_type.clone(),
         content_type: row.content_type.clone(),
         payload: row.payload.clone(),
-        headers: row.headers.clone(),
         occurred_at: row.occurred_at,
         attempt: row.attempt,
-        attributes: row.attributes.clone(),
-    })
+    };
+    Event::whole(row, beside)
 }
 
 fn outcome(answer: Result<Verdict, Fault>) -> Outcome {

@@ -77,9 +77,7 @@ pub fn same_answers<P: Plugin>(config: &str, events: &[Event]) -> Result<(), Bro
     }
     for (event, expected) in events.iter().zip(&alone).rev() {
         same(event, expected, &ask(&mut backwards, event), "behind those after it")?;
-        let mut later = event.clone();
-        later.0.attempt = later.0.attempt.saturating_add(1);
-        same(event, expected, &ask(&mut backwards, &later), "on its next attempt")?;
+        same(event, expected, &ask(&mut backwards, &event.tried_again()), "on its next attempt")?;
     }
     Ok(())
 }

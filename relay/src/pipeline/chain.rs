@@ -135,12 +135,12 @@ impl Chain {
     }
 
     /// Runs all stages over `events`; one result per event, in order.
-    pub fn run(&mut self, events: &EventBatch) -> Vec<Rendered> {
+    pub fn run(&mut self, events: &Arc<EventBatch>) -> Vec<Rendered> {
         self.run_watched(events, None)
     }
 
     /// As [`Chain::run`], in front of those who watch.
-    pub(super) fn run_watched(&mut self, events: &EventBatch, watch: Option<&Watch>) -> Vec<Rendered> {
+    pub(super) fn run_watched(&mut self, events: &Arc<EventBatch>, watch: Option<&Watch>) -> Vec<Rendered> {
         let mut rendered: Vec<_> = events.iter().map(|_| Rendered::Messages(Vec::new())).collect();
         let Self { source, router, stages, answers } = self;
         let any_withheld = refuse_withheld(events, &mut rendered);
@@ -269,7 +269,7 @@ impl Stage {
     fn run_between(
         &mut self,
         around: Around<'_>,
-        events: &EventBatch,
+        events: &Arc<EventBatch>,
         inputs: Vec<Carried>,
         answers: &mut Vec<Answer>,
         rendered: &mut [Rendered],
@@ -312,7 +312,7 @@ impl Stage {
     fn run_last(
         &mut self,
         around: Around<'_>,
-        events: &EventBatch,
+        events: &Arc<EventBatch>,
         inputs: Option<Vec<Carried>>,
         answers: &mut Vec<Answer>,
         rendered: &mut [Rendered],
@@ -348,7 +348,7 @@ impl Stage {
     fn answer(
         &mut self,
         around: Around<'_>,
-        events: &EventBatch,
+        events: &Arc<EventBatch>,
         inputs: Vec<Carried>,
         answers: &mut Vec<Answer>,
         rendered: &mut [Rendered],
@@ -363,6 +363,7 @@ impl Stage {
             }
         }
         answers.clear();
+        let batch = Arc::new(batch);
         self.plugin.run(around.source, &batch, answers);
         if let Some(watch) = around.watch {
             let originals = taken.iter().filter_map(|carried| events.get(carried.event));

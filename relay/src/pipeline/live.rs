@@ -139,7 +139,7 @@ pub(super) fn plan_read(
 ) -> Planned<PlannedEvent> {
     let fresh = vec![true; rendered.len()];
     let origin = Origin::Outbox { within: read.within, end: read.end };
-    let (events, messages) = assemble(pipeline, Arc::new(read.events), rendered, max_message);
+    let (events, messages) = assemble(pipeline, read.events, rendered, max_message);
     Planned { events, live: LiveBatch { data: Data::Whole(messages), generation, origin, fresh } }
 }
 
@@ -195,18 +195,18 @@ fn told_apart(rendered: Rendered, rerun: Option<u64>) -> Rendered {
 }
 
 /// The events that have to go through their plugins again.
-pub(super) fn unrendered(parked: &[ParkedEvent]) -> EventBatch {
+pub(super) fn unrendered(parked: &[ParkedEvent]) -> Arc<EventBatch> {
     collect(parked.iter().filter(|event| event.messages.is_none()))
 }
 
 /// All due events as a batch.
-pub(super) fn collect<'e>(parked: impl Iterator<Item = &'e ParkedEvent>) -> EventBatch {
+pub(super) fn collect<'e>(parked: impl Iterator<Item = &'e ParkedEvent>) -> Arc<EventBatch> {
     let mut batch = EventBatch::default();
     for event in parked {
         // The side table gives a few megabytes at a time: far from the 4 GiB that a batch holds.
         let _ = event.event.push_into(&mut batch, event.attempts.saturating_add(1));
     }
-    batch
+    Arc::new(batch)
 }
 
 fn assemble(

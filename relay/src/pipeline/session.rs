@@ -417,7 +417,7 @@ impl<'p> Session<'p> {
         self.release_spent(id);
     }
 
-    fn run_chain(&mut self, events: &EventBatch) -> Vec<Rendered> {
+    fn run_chain(&mut self, events: &Arc<EventBatch>) -> Vec<Rendered> {
         let chain = &mut self.parts.chain;
         let watch = self.tap.read(events, chain.plugins());
         let rendered = chain.run_watched(events, watch);
@@ -440,7 +440,7 @@ impl<'p> Session<'p> {
             self.postpone_retries(pause);
             return Ok(());
         }
-        let events = Arc::new(live::collect(parked.iter()));
+        let events = live::collect(parked.iter());
         let max = self.sink.traits().max_message;
         let pipeline = self.parts.id.pipeline.as_str().into();
         let generation = Arc::clone(&self.generation);

@@ -14,6 +14,10 @@ pub const PERMISSIONS: &[&str] = &[
     "metrics.set-gauge",
 ];
 
+/// The interface that tells of the events a plugin is asked about: all of that is for the plugin, so it needs no
+/// permission.
+const OF_EVENTS: &str = "batch";
+
 /// In a list of accepted permissions: all of them, also those of later versions.
 pub const ALL: &str = "*";
 
@@ -23,7 +27,8 @@ pub struct Permissions(BTreeSet<String>);
 
 impl Permissions {
     /// What a build may use that imports the function of each of these pairs from the interface before it. Versions
-    /// of interfaces do not count: a plugin that was built for another one may do the same.
+    /// of interfaces do not count: a plugin that was built for another one may do the same. What it asks about its own
+    /// events is left out.
     pub fn of_imports<'a>(imports: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let short = |interface: &'a str| {
             let name = interface.rsplit('/').next().unwrap_or(interface);
@@ -32,7 +37,9 @@ impl Permissions {
         Self(
             imports
                 .into_iter()
-                .map(|(interface, function)| format!("{}.{function}", short(interface)))
+                .map(|(interface, function)| (short(interface), function))
+                .filter(|(interface, _)| *interface != OF_EVENTS)
+                .map(|(interface, function)| format!("{interface}.{function}"))
                 .collect(),
         )
     }

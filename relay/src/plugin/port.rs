@@ -17,7 +17,7 @@ use super::tables::Tables;
 /// the guest, it answers: a fault stays with the event that caused it.
 pub trait Plugin: Send {
     /// Runs the plugin over `events` and appends exactly one answer per event to `answers`, in order.
-    fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>);
+    fn run(&mut self, source: &str, events: &Arc<EventBatch>, answers: &mut Vec<Answer>);
 
     /// Shows the guest this time, in microseconds since the Unix epoch, instead of the real one: for cases that must
     /// come out the same every day.

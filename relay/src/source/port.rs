@@ -1,5 +1,7 @@
 //! What the relay needs of a source.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use relay_engine::event::{Event, EventBatch, OwnedEvent, Position};
 
@@ -117,7 +119,7 @@ pub struct BatchLimit {
 #[derive(Debug)]
 pub struct ReadBatch {
     /// At least one event.
-    pub events: EventBatch,
+    pub events: Arc<EventBatch>,
     /// The base of positions between this batch's events.
     pub within: String,
     /// The position behind the last event.

@@ -59,9 +59,9 @@
     ;; With room for one verdict too many.
     (local.set $verdicts (call $zeroed (i32.mul (i32.add (local.get $length) (i32.const 1)) (i32.const 32))))
     (loop $next
-      (local.set $event (i32.add (local.get $events) (i32.mul (local.get $index) (i32.const 104))))
+      (local.set $event (i32.add (local.get $events) (i32.mul (local.get $index) (i32.const 80))))
       (local.set $verdict (i32.add (local.get $verdicts) (i32.mul (local.get $index) (i32.const 32))))
-      (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x68))
+      (if (i32.eq (i32.load8_u (i32.load offset=32 (local.get $event))) (i32.const 0x68))
         (then (call $hostile (local.get $verdict)))
         (else (drop (call $publish (local.get $verdict) (i32.const 1)))))
       (local.set $index (i32.add (local.get $index) (i32.const 1)))

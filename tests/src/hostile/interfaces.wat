@@ -1,7 +1,11 @@
 ;; A guest that uses what the relay offers: it publishes each event with its row of the lookup table "customers" as
-;; body, unchanged where there is none, and counts it; an event whose type begins with `h` then traps, one of `a` goes to /orders
+;; body, unchanged where there is none, with the event's headers as its own and its first attribute as slot, logs the
+;; source and counts it; an event whose type begins with `h` then traps, one of `a` goes to /orders
 ;; with the credential "crm", and one of `b` with "bank".
 (module
+  (import "relay:plugin/batch@0.1.0" "source" (func $source (param i32)))
+  (import "relay:plugin/batch@0.1.0" "headers-of" (func $headers_of (param i32 i32)))
+  (import "relay:plugin/batch@0.1.0" "attributes-of" (func $attributes_of (param i32 i32)))
   (import "relay:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (import "relay:plugin/clock@0.1.0" "now" (func $now (result i64)))
   (import "relay:plugin/kv@0.1.0" "get-many" (func $get_many (param i32 i32 i32 i32 i32)))
@@ -59,7 +63,23 @@
     (i32.store8 offset=60 (local.get $message) (i32.const 1))
     (call $list (i32.add (local.get $message) (i32.const 64)) (local.get $name) (local.get $length)))
 
-  (func $answer (param $event i32) (param $verdict i32)
+  ;; The headers of an event and those of a message lie in memory alike.
+  (func $take_over (param $index i32) (param $message i32)
+    (local $list i32)
+    (local.set $list (call $zeroed (i32.const 8)))
+    (call $source (local.get $list))
+    (call $log (i32.const 2) (i32.load (local.get $list)) (i32.load offset=4 (local.get $list)))
+    (call $headers_of (local.get $index) (local.get $list))
+    (call $list (i32.add (local.get $message) (i32.const 100))
+      (i32.load (local.get $list)) (i32.load offset=4 (local.get $list)))
+    (call $attributes_of (local.get $index) (local.get $list))
+    (if (i32.load offset=4 (local.get $list))
+      (then
+        (i32.store8 (local.get $message) (i32.const 1))
+        (call $list (i32.add (local.get $message) (i32.const 4))
+          (i32.load offset=8 (i32.load (local.get $list))) (i32.load offset=12 (i32.load (local.get $list)))))))
+
+  (func $answer (param $index i32) (param $event i32) (param $verdict i32)
     (local $message i32) (local $row i32) (local $rows i32)
     (call $log (i32.const 1) (i32.const 100) (i32.const 10))
     (if (i64.eqz (call $now)) (then unreachable))
@@ -67,21 +87,22 @@
     (call $count (i32.const 170) (i32.const 10) (i64.const 1) (i32.const 0) (i32.const 0))
     (call $set (i32.const 165) (i32.const 5) (f64.const 1.5) (i32.const 0) (i32.const 0))
     (call $record (i32.const 160) (i32.const 4) (f64.const 2.5) (i32.const 0) (i32.const 0))
-    (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x68)) (then unreachable))
+    (if (i32.eq (i32.load8_u (i32.load offset=32 (local.get $event))) (i32.const 0x68)) (then unreachable))
     (local.set $message (call $zeroed (i32.const 112)))
     (call $list (i32.add (local.get $verdict) (i32.const 8)) (local.get $message) (i32.const 1))
-    (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x61))
+    (call $take_over (local.get $index) (local.get $message))
+    (if (i32.eq (i32.load8_u (i32.load offset=32 (local.get $event))) (i32.const 0x61))
       (then (call $with_credential (local.get $message) (i32.const 252) (i32.const 3))))
-    (if (i32.eq (i32.load8_u (i32.load offset=40 (local.get $event))) (i32.const 0x62))
+    (if (i32.eq (i32.load8_u (i32.load offset=32 (local.get $event))) (i32.const 0x62))
       (then (call $with_credential (local.get $message) (i32.const 256) (i32.const 4))))
     ;; Ok or not at 0, some or none at 8, the bytes at 12.
     (local.set $row (call $zeroed (i32.const 24)))
     (call $get (i32.const 130) (i32.const 9)
-      (i32.load offset=32 (local.get $event)) (i32.load offset=36 (local.get $event)) (local.get $row))
+      (i32.load offset=24 (local.get $event)) (i32.load offset=28 (local.get $event)) (local.get $row))
     (if (i32.load8_u (local.get $row)) (then unreachable))
     ;; Both ways to ask give the same: as many answers as keys.
     (local.set $rows (call $zeroed (i32.const 24)))
-    (call $get_many (i32.const 130) (i32.const 9) (i32.add (local.get $event) (i32.const 32)) (i32.const 1)
+    (call $get_many (i32.const 130) (i32.const 9) (i32.add (local.get $event) (i32.const 24)) (i32.const 1)
       (local.get $rows))
     (if (i32.load8_u (local.get $rows)) (then unreachable))
     (if (i32.ne (i32.load offset=12 (local.get $rows)) (i32.const 1)) (then unreachable))
@@ -98,7 +119,8 @@
     (local.set $verdicts (call $zeroed (i32.mul (local.get $length) (i32.const 32))))
     (loop $next
       (call $answer
-        (i32.add (local.get $events) (i32.mul (local.get $index) (i32.const 104)))
+        (local.get $index)
+        (i32.add (local.get $events) (i32.mul (local.get $index) (i32.const 80)))
         (i32.add (local.get $verdicts) (i32.mul (local.get $index) (i32.const 32))))
       (local.set $index (i32.add (local.get $index) (i32.const 1)))
       (br_if $next (i32.lt_u (local.get $index) (local.get $length))))

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::time::Duration;
 
 use relay::plugin::host::{HostConfig, PluginConfig, PluginHost, PluginLimits};
@@ -43,7 +44,11 @@ const JAVASCRIPT: Language = Language {
     edits: [
         ("import { discard, kafka, plugin }", "import { discard, http, plugin }"),
         ("if (!testers && order", "if (testers && order"),
-        ("return kafka(topic);", "return http(`/${topic}`).json(order).header(\"key\", event.key);"),
+        (
+            "return kafka(topic);",
+            "const seen = [event.source, event.header(\"origin\"), event.attribute(\"none\")].join();\n    \
+             return http(`/${topic}`).json(order).header(\"key\", event.key).header(\"seen\", seen);",
+        ),
     ],
     broken: ("return kafka(topic;", "plugin.js:36"),
     failing: ("return order.nothing.here;", "reject exception: \"TypeError at plugin.js:36\""),
@@ -58,7 +63,9 @@ const PYTHON: Language = Language {
         ("if not settings[\"testers\"] and", "if settings[\"testers\"] and"),
         (
             "return kafka(settings[\"topic\"])",
-            "return http(\"/\" + settings[\"topic\"], json=order, headers={\"key\": event.key})",
+            "seen = [event.source, (event.header(\"origin\") or b\"\").decode(), event.attribute(\"none\") or \"\"]\n    \
+             headers = {\"key\": event.key, \"seen\": \",\".join(seen)}\n    \
+             return http(\"/\" + settings[\"topic\"], json=order, headers=headers)",
         ),
     ],
     broken: ("return kafka(settings[\"topic\"]", "line 30"),
@@ -185,6 +192,7 @@ async fn travels(component: &Path) {
     for request in &requests {
         let order: Value = serde_json::from_slice(&request.body).unwrap();
         assert_eq!(request.header("key"), order["key"].as_str());
+        assert_eq!(request.header("seen"), Some("shop,writer,"), "its source, a header and no attribute");
     }
     let received: Vec<Observed> = requests.iter().map(Observed::from).collect();
     let report = check(&writer.finish().await.unwrap(), &received);
@@ -219,6 +227,7 @@ fn runs_on(component: &Path, batches: usize, size: usize) -> usize {
         batch.push(&fields).unwrap();
     }
     let (mut before, mut grown) = (plugin.memory().unwrap_or_default(), 0);
+    let batch = Arc::new(batch);
     for _ in 0..batches {
         let mut answers = Vec::new();
         plugin.run("shop", &batch, &mut answers);

@@ -46,7 +46,7 @@ fn orders_to(topic: &str) -> Value {
     json!({ "rules": [{ "when": { "aggregate_type": "order" }, "then": { "send": [{ "kafka": topic }] } }] })
 }
 
-fn orders(count: usize) -> EventBatch {
+fn orders(count: usize) -> Arc<EventBatch> {
     let mut batch = EventBatch::default();
     for index in 0..count {
         let fields = EventFields {
@@ -62,7 +62,7 @@ fn orders(count: usize) -> EventBatch {
         };
         batch.push(&fields).unwrap();
     }
-    batch
+    Arc::new(batch)
 }
 
 fn goes_to(answer: &Answer, expected: &str) -> bool {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use relay::plugin::Answer;
 use relay::plugin::build::{self, BuildError, Built};
@@ -201,7 +202,7 @@ fn a_panic_is_told_with_the_plugins_own_function_and_without_the_machinery_aroun
     let mut batch = EventBatch::default();
     batch.push(&EventFields { id: "1", aggregate_id: "order-1", ..EventFields::default() }).unwrap();
     let mut answers = Vec::new();
-    generation.instantiate().unwrap().run("shop", &batch, &mut answers);
+    generation.instantiate().unwrap().run("shop", &Arc::new(batch), &mut answers);
     let [Answer::Fault(fault)] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!(fault.code, "P120");
     let (_, backtrace) = fault.detail.split_once(" at ").unwrap();

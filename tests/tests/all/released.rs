@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use relay::plugin::host::{PluginConfig, PluginHost};
@@ -63,13 +64,15 @@ fn a_component_of_every_version_that_was_released_loads_and_runs() {
                 id: key,
                 aggregate_id: key,
                 event_type: "a",
+                headers: &[("origin", b"shop"), ("empty", b"")],
+                attributes: &[("tenant", "blue")],
                 attempt: 1,
                 ..EventFields::default()
             };
             batch.push(&fields).unwrap();
         }
         let mut answers = Vec::new();
-        generation.instantiate().unwrap().run("shop", &batch, &mut answers);
+        generation.instantiate().unwrap().run("shop", &Arc::new(batch), &mut answers);
         let [Answer::Verdict(Verdict::Publish(found)), Answer::Verdict(Verdict::Publish(unknown))] =
             &answers[..]
         else {
@@ -77,6 +80,13 @@ fn a_component_of_every_version_that_was_released_loads_and_runs() {
         };
         assert_eq!(found[0].body, Content::Bytes(br#"{"tier":"gold"}"#.to_vec()), "{shown}");
         assert_eq!(unknown[0].body, Content::Unchanged, "{shown}");
+        for message in [&found[0], &unknown[0]] {
+            assert!(!message.inherit_headers, "{shown}");
+            let headers = [("origin", &b"shop"[..]), ("empty", b"")];
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_vec()));
+            assert_eq!(message.headers, headers, "{shown}");
+            assert_eq!(message.slot.as_deref(), Some("blue"), "{shown}");
+        }
         let to = Target::Http { path: "/orders".to_owned(), method: None, auth: Some("crm".to_owned()) };
         assert_eq!(found[0].to, Some(to), "{shown}");
     }

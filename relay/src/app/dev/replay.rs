@@ -102,7 +102,7 @@ fn fates(
         // An event came out of a batch, so it fits one.
         let _ = golden::push_row(event, &mut batch);
         plugin.freeze_clock(event.occurred_at);
-        plugin.run(&event.source, &batch, &mut answers);
+        plugin.run(&event.source, &Arc::new(batch), &mut answers);
         let Some(answer) = answers.pop() else { continue };
         let detail = match &answer {
             Answer::Fault(fault) | Answer::Failing(fault) => Some(project.shortened(&fault.detail)),

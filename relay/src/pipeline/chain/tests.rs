@@ -15,7 +15,7 @@ type Transform = fn(&str, &[u8]) -> Answer;
 struct Scripted(Transform);
 
 impl Plugin for Scripted {
-    fn run(&mut self, _source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
+    fn run(&mut self, _source: &str, events: &Arc<EventBatch>, answers: &mut Vec<Answer>) {
         answers.extend(
             events.iter().map(|event| (self.0)(event.aggregate_id(), event.payload().unwrap_or_default())),
         );
@@ -63,7 +63,11 @@ fn router() -> Router {
     Router::new(vec![sink], "billing").unwrap()
 }
 
-fn events(payloads: &[&str]) -> EventBatch {
+fn events(payloads: &[&str]) -> Arc<EventBatch> {
+    Arc::new(batch_of(payloads))
+}
+
+fn batch_of(payloads: &[&str]) -> EventBatch {
     let mut batch = EventBatch::default();
     for payload in payloads {
         let fields = EventFields {
@@ -216,7 +220,7 @@ fn an_event_whose_payload_was_not_read_fails_and_no_plugin_takes_it_for_a_tombst
         b"" => publish(vec![to("/invoices/of-a-tombstone")]),
         _ => publish(vec![message()]),
     };
-    let mut batch = events(&["before"]);
+    let mut batch = batch_of(&["before"]);
     let withheld = EventFields {
         id: "01JE",
         aggregate_type: "order",
@@ -227,6 +231,7 @@ fn an_event_whose_payload_was_not_read_fails_and_no_plugin_takes_it_for_a_tombst
     batch.push(&withheld).unwrap();
     // An operator gave this one a payload: what its source noted means nothing any more.
     batch.push(&EventFields { payload: Some(b"small"), ..withheld }).unwrap();
+    let batch = Arc::new(batch);
     for plugins in [&[][..], &[by_payload], &[by_payload, by_payload]] {
         let rendered = chain(plugins).run(&batch);
         assert_eq!(code(&rendered[1]), "D318", "{} plugins", plugins.len());

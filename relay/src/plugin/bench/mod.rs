@@ -1,5 +1,6 @@
 //! What a plugin costs: time per event, memory and output, beside what it is allowed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use relay_engine::event::EventBatch;
@@ -151,7 +152,7 @@ fn alone(
 fn batch<'a>(
     cases: impl Iterator<Item = &'a Case>,
     generation: &dyn Generation,
-) -> Result<EventBatch, PluginError> {
+) -> Result<Arc<EventBatch>, PluginError> {
     let mut batch = EventBatch::default();
     for case in cases {
         golden::push_row(&case.event, &mut batch).map_err(|full| PluginError {
@@ -161,7 +162,7 @@ fn batch<'a>(
             remedy: "use smaller events in the cases".to_owned(),
         })?;
     }
-    Ok(batch)
+    Ok(Arc::new(batch))
 }
 
 #[cfg(test)]

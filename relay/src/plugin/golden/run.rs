@@ -1,6 +1,7 @@
 //! Runs cases.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
@@ -172,6 +173,7 @@ fn run_alone(
     let mut batch = EventBatch::default();
     let mut answers = Vec::new();
     push(&case.event, &mut batch, generation)?;
+    let batch = Arc::new(batch);
     let started = Instant::now();
     plugin.run(&case.event.source, &batch, &mut answers);
     let took = started.elapsed();
@@ -195,7 +197,7 @@ fn run_all(
         let mut batch = EventBatch::default();
         let mut answers = Vec::new();
         push(&case.event, &mut batch, generation)?;
-        plugin.run(&case.event.source, &batch, &mut answers);
+        plugin.run(&case.event.source, &Arc::new(batch), &mut answers);
         outcomes.push(outcome(&answers.pop().unwrap_or_else(no_answer), &case.event));
     }
     Ok(outcomes)

@@ -1,6 +1,7 @@
 //! A plugin of any version of the contract, seen as one.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use relay_engine::event::EventBatch;
 use relay_engine::verdict::Verdict;
@@ -53,7 +54,7 @@ pub(super) struct Scratch {
 #[derive(Debug, Clone)]
 pub(super) struct Part<'a> {
     pub(super) source: &'a str,
-    pub(super) events: &'a EventBatch,
+    pub(super) events: &'a Arc<EventBatch>,
     pub(super) range: Range<usize>,
     /// Microseconds since the Unix epoch: what the guest's clock shows.
     pub(super) now: u64,
@@ -105,7 +106,7 @@ impl Guest {
         match self {
             Self::V0_1(guest) => {
                 let range = part.range.clone();
-                v0_1::transform(guest, store, part.source, part.events, range, &mut scratch.v0_1)
+                v0_1::transform(guest, store, part.events, range, &mut scratch.v0_1)
             }
         }
     }

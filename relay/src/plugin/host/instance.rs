@@ -8,6 +8,7 @@ use wasmtime::Store;
 
 use crate::plugin::Fault;
 
+use super::batch::CurrentBatch;
 use super::config::PluginLimits;
 use super::engine::PluginEngine;
 use super::fault;
@@ -107,12 +108,16 @@ impl Instance {
         self.store.set_hostcall_fuel(largest_answer(&loaded.limits, events));
         let state = self.store.data_mut();
         state.now = part.now;
+        state.batch = Some(CurrentBatch::new(part.source, part.events, part.range.clone()));
         state.metrics.begin();
         state.lookup.begin(part.tables, loaded.limits.lookup, events);
         let guest = &self.guest;
         let time = time_of(&loaded.limits, events);
         let verdicts =
-            timed(&mut self.store, &loaded.engine, time, |store| guest.transform(store, part, scratch))?;
+            timed(&mut self.store, &loaded.engine, time, |store| guest.transform(store, part, scratch));
+        // Not kept alive by an instance that waits for the next one.
+        self.store.data_mut().batch = None;
+        let verdicts = verdicts?;
         let time = self.store.data().deadline.took();
         let allowed = self.store.data().deadline.limit();
         self.used = Used { memory: self.memory(), time, allowed, events, ..Used::default() };

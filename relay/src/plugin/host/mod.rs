@@ -6,6 +6,7 @@
 //! instance is dropped, and the batch runs again one event at a time.
 
 mod backtrace;
+mod batch;
 mod build;
 mod cache;
 mod circuit;

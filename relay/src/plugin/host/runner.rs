@@ -191,7 +191,7 @@ impl LanePlugin {
 }
 
 impl Plugin for LanePlugin {
-    fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
+    fn run(&mut self, source: &str, events: &Arc<EventBatch>, answers: &mut Vec<Answer>) {
         let before = answers.len();
         self.answer(source, events, answers);
         // A batch holds events of the outbox, all of them new, or events that are tried again.
@@ -229,7 +229,7 @@ impl Plugin for LanePlugin {
 }
 
 impl LanePlugin {
-    fn answer(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
+    fn answer(&mut self, source: &str, events: &Arc<EventBatch>, answers: &mut Vec<Answer>) {
         let now = self.frozen.unwrap_or_else(crate::plugin::port::now);
         let tables = self.tables.clone().unwrap_or_else(|| self.loaded.tables());
         let part = Part { source, events, range: 0..events.len(), now, tables: &tables };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::batch::CurrentBatch;
 use super::config::PluginLimits;
 use super::deadline::Deadline;
 use super::log::{GuestLog, InstanceLog};
@@ -18,6 +19,8 @@ pub(super) struct GuestState {
     pub(super) deadline: Deadline,
     /// Microseconds since the Unix epoch, frozen for the batch.
     pub(super) now: u64,
+    /// While a call about events lasts.
+    pub(super) batch: Option<CurrentBatch>,
     pub(super) log: Arc<InstanceLog>,
     pub(super) lookup: LookupReads,
     pub(super) metrics: CallMetrics,
@@ -35,6 +38,7 @@ impl GuestState {
             memory: MemoryBudget::new(limits.memory),
             deadline: Deadline::default(),
             now: 0,
+            batch: None,
             log: Arc::new(InstanceLog::of(log)),
             lookup: LookupReads::default(),
             metrics: CallMetrics::default(),

@@ -1,6 +1,7 @@
 //! Guests for tests, made from WebAssembly text without a compiler.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use relay_engine::event::{EventBatch, EventFields};
 use serde_json::json;
@@ -41,7 +42,7 @@ pub(crate) fn config(component: impl AsRef<Path>) -> PluginConfig {
 }
 
 /// A batch of events with these ids.
-pub(crate) fn events(ids: &[&str]) -> EventBatch {
+pub(crate) fn events(ids: &[&str]) -> Arc<EventBatch> {
     let mut batch = EventBatch::default();
     for (index, id) in ids.iter().enumerate() {
         let fields = EventFields {
@@ -50,12 +51,12 @@ pub(crate) fn events(ids: &[&str]) -> EventBatch {
             aggregate_type: "order",
             aggregate_id: "order-1",
             payload: Some(b"{}"),
-            headers: &[("traceparent", b"00")],
+            headers: &[("id", id.as_bytes())],
             attributes: &[("tenant", "blue")],
             attempt: 1,
             ..EventFields::default()
         };
         batch.push(&fields).unwrap();
     }
-    batch
+    Arc::new(batch)
 }

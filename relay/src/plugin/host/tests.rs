@@ -1,5 +1,6 @@
 //! What the host promises about builds that it refuses and about guests that misbehave.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use relay_engine::event::EventBatch;
@@ -18,7 +19,7 @@ fn plugin(limits: PluginLimits) -> Box<dyn Plugin> {
     host.load_build(&config, &Build::new(obedient(), &config.config)).unwrap().instantiate().unwrap()
 }
 
-fn answers(plugin: &mut dyn Plugin, events: &EventBatch) -> Vec<Answer> {
+fn answers(plugin: &mut dyn Plugin, events: &Arc<EventBatch>) -> Vec<Answer> {
     let mut answers = Vec::new();
     plugin.run("shop", events, &mut answers);
     answers
@@ -138,6 +139,29 @@ fn a_message_that_breaks_a_rule_is_a_fault_of_its_event() {
 #[test]
 fn a_reason_that_is_no_text_is_a_fault_of_its_event() {
     assert_eq!(code(&among_neighbours("utf", PluginLimits::default())), "P120");
+}
+
+#[test]
+fn a_guest_is_told_the_headers_of_the_event_that_it_asks_about_also_when_a_batch_runs_again() {
+    let mut plugin = plugin(PluginLimits::default());
+    let whole = answers(&mut *plugin, &events(&["a", "f1", "f2"]));
+    assert_eq!(whole, [discarded("test"), discarded("f1"), discarded("f2")]);
+    // Each runs alone, as the first of a batch of one.
+    let again = answers(&mut *plugin, &events(&["a", "f1", "t", "f2"]));
+    assert_eq!((&again[1], &again[3]), (&discarded("f1"), &discarded("f2")));
+    let last = events(&["f1", "f2"]);
+    answers(&mut *plugin, &last);
+    assert_eq!(Arc::strong_count(&last), 1, "an instance that waits keeps a batch");
+}
+
+#[test]
+fn a_question_about_an_event_that_the_guest_was_not_given_is_a_fault() {
+    let beyond = among_neighbours("9", PluginLimits::default());
+    assert_eq!(code(&beyond), "P120");
+    assert!(detail(&beyond).starts_with("the guest asked about event 9 of a batch of 1"), "{beyond:?}");
+    let early = refusal(obedient(), json!("headers"));
+    assert_eq!(early.code, "P108");
+    assert!(early.what.contains("outside of `transform`"), "{early}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ struct ShadowedPlugin {
 }
 
 impl Plugin for ShadowedPlugin {
-    fn run(&mut self, source: &str, events: &EventBatch, answers: &mut Vec<Answer>) {
+    fn run(&mut self, source: &str, events: &Arc<EventBatch>, answers: &mut Vec<Answer>) {
         self.sets_clock |= self.tap.is_on();
         if !self.sets_clock {
             return self.plugin.run(source, events, answers);
@@ -71,7 +71,7 @@ impl Plugin for ShadowedPlugin {
             running: Arc::clone(&self.running),
             now,
             tables,
-            events: events.clone(),
+            events: Arc::clone(events),
             answers: answers[first..].to_vec(),
         });
     }

@@ -25,7 +25,7 @@ pub(super) struct Sample {
     pub(super) now: u64,
     /// The lookup tables that the guest read.
     pub(super) tables: Tables,
-    pub(super) events: EventBatch,
+    pub(super) events: Arc<EventBatch>,
     pub(super) answers: Vec<Answer>,
 }
 

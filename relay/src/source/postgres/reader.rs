@@ -1,5 +1,6 @@
 //! Reading in progress: polls, and pages through what does not fit one batch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::{SWITCHED, UNREACHABLE, unavailable};
@@ -226,7 +227,7 @@ impl Reader {
         target: &Moment,
         behind: Option<&Place>,
     ) -> Result<Step, SourceError> {
-        let events = self.decoder.batch(&merged.rows, merged.bytes)?;
+        let events = Arc::new(self.decoder.batch(&merged.rows, merged.bytes)?);
         let last = merged.rows.last().map_or(0, |last| last.sequence.unsigned_abs());
         let within = self.cursor.within(target);
         let end = behind.unwrap_or(&within).position(last);

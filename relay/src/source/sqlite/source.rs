@@ -117,7 +117,7 @@ impl Reader {
             return Ok(None);
         }
         self.after = last;
-        Ok(Some(ReadBatch { events: batch, within: BASE.to_owned(), end: position(last) }))
+        Ok(Some(ReadBatch { events: Arc::new(batch), within: BASE.to_owned(), end: position(last) }))
     }
 }
 

@@ -15,10 +15,14 @@
 ;;   z  asks for 8000 values at once
 ;;   q  counts one more of "test"
 ;;   v  counts one more of "test" and traps
+;;   f  discards, with the value of its first header as the relay tells it
+;;   9  asks for the headers of the ninth event behind it
 ;; and discards every other event for the reason "test".
 ;;
-;; A configuration of "trap" traps, one of "loop" loops, one of "problem" is refused at /a.
+;; A configuration of "trap" traps, one of "loop" loops, one of "headers" asks for those of an event, one of "problem" is
+;; refused at /a.
 (module
+  (import "relay:plugin/batch@0.1.0" "headers-of" (func $headers_of (param i32 i32)))
   (import "relay:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (import "relay:plugin/metrics@0.1.0" "add-counter" (func $count (param i32 i32 i64 i32 i32)))
   (import "relay:plugin/kv@0.1.0" "get" (func $get (param i32 i32 i32 i32 i32)))
@@ -62,6 +66,13 @@
   (func (export "relay:plugin/transform@0.1.0#describe") (result i32)
     (i32.const 200))
 
+  ;; Where the headers of an event lie: pairs of a name and a value.
+  (func $headers (param $index i32) (result i32)
+    (local $list i32)
+    (local.set $list (call $zeroed (i32.const 8)))
+    (call $headers_of (local.get $index) (local.get $list))
+    (i32.load (local.get $list)))
+
   (func $configure_loops (loop $ever (br $ever)))
 
   (func $configure_traps unreachable)
@@ -71,6 +82,7 @@
     (local.set $letter (i32.load8_u offset=1 (local.get $text)))
     (if (i32.eq (local.get $letter) (i32.const 0x74)) (then (call $configure_traps)))
     (if (i32.eq (local.get $letter) (i32.const 0x6c)) (then (call $configure_loops)))
+    (if (i32.eq (local.get $letter) (i32.const 0x68)) (then (drop (call $headers (i32.const 0)))))
     (if (result i32) (i32.eq (local.get $letter) (i32.const 0x70))
       (then (i32.const 300))
       (else (i32.const 400))))
@@ -182,7 +194,12 @@
 
   (func $count_one (call $count (i32.const 100) (i32.const 4) (i64.const 1) (i32.const 0) (i32.const 0)))
 
-  (func $obey (param $event i32) (param $verdict i32)
+  (func $tell_header (param $index i32) (param $verdict i32)
+    (local $headers i32)
+    (local.set $headers (call $headers (local.get $index)))
+    (call $discard (local.get $verdict) (i32.load offset=8 (local.get $headers)) (i32.load offset=12 (local.get $headers))))
+
+  (func $obey (param $index i32) (param $event i32) (param $verdict i32)
     (local $letter i32)
     (local.set $letter (i32.load8_u (i32.load (local.get $event))))
     (global.set $seen (i32.add (global.get $seen) (i32.const 1)))
@@ -214,6 +231,9 @@
     (if (i32.eq (local.get $letter) (i32.const 0x71)) (then (call $count_one)))
     (if (i32.eq (local.get $letter) (i32.const 0x76)) (then (call $count_one) (call $trap_as_asked)))
     (if (i32.eq (local.get $letter) (i32.const 0x7a)) (then (call $ask_for_many)))
+    (if (i32.eq (local.get $letter) (i32.const 0x66)) (then (call $tell_header (local.get $index) (local.get $verdict))))
+    (if (i32.eq (local.get $letter) (i32.const 0x39))
+      (then (drop (call $headers (i32.add (local.get $index) (i32.const 9))))))
     (if (i32.eq (local.get $letter) (i32.const 0x63)) (then (call $tell_time (local.get $verdict))))
     (if (i32.eq (local.get $letter) (i32.const 0x69)) (then (call $tell_seen (local.get $verdict)))))
 
@@ -222,7 +242,8 @@
     (local.set $verdicts (call $zeroed (i32.mul (local.get $count) (i32.const 32))))
     (loop $next
       (call $obey
-        (i32.add (local.get $events) (i32.mul (local.get $index) (i32.const 104)))
+        (local.get $index)
+        (i32.add (local.get $events) (i32.mul (local.get $index) (i32.const 80)))
         (i32.add (local.get $verdicts) (i32.mul (local.get $index) (i32.const 32))))
       (local.set $index (i32.add (local.get $index) (i32.const 1)))
       (br_if $next (i32.lt_u (local.get $index) (local.get $count))))

@@ -1,6 +1,7 @@
 //! The contract `relay:plugin@0.1.0`: its generated bindings, and the way from and to the relay's own types.
 
 mod answer;
+mod batch;
 mod event;
 mod kv;
 mod metrics;
@@ -23,6 +24,7 @@ pub(super) use event::Scratch;
 /// What this version of the contract offers to plugins.
 pub(super) const IMPORTS: &[(&str, &[&str])] = &[
     ("types", &[]),
+    ("batch", &["source", "headers-of", "attributes-of"]),
     ("log", &["write"]),
     ("clock", &["now"]),
     ("kv", &["get", "get-many"]),
@@ -37,13 +39,15 @@ mod bindings {
         path: "../wit/0.1.0",
         world: "transformer",
         ownership: Borrowing { duplicate_if_necessary: true },
+        imports: { "relay:plugin/batch": trappable },
     });
 }
 
 /// Offers the imports of this version.
 pub(super) fn add_to_linker(linker: &mut Linker<GuestState>) -> Result<()> {
-    use bindings::relay::plugin::{clock, log, types};
+    use bindings::relay::plugin::{batch, clock, log, types};
     types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    batch::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     kv::add_to_linker(linker)?;
     metrics::add_to_linker(linker)?;
@@ -115,14 +119,12 @@ pub(super) fn configure(
 pub(super) fn transform(
     guest: &Transformer,
     store: &mut Store<GuestState>,
-    source: &str,
     events: &EventBatch,
     range: Range<usize>,
     scratch: &mut Scratch,
 ) -> Result<impl ExactSizeIterator<Item = Verdict> + use<>> {
-    let verdicts = scratch.with_events(source, events, range, |events| {
-        guest.relay_plugin_transform().call_transform(store, events)
-    })?;
+    let verdicts = scratch
+        .with_events(events, range, |events| guest.relay_plugin_transform().call_transform(store, events))?;
     Ok(verdicts.into_iter().map(answer::verdict))
 }
 
