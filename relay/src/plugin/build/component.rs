@@ -1,9 +1,9 @@
 //! Wraps a core module into a component and checks what it asks for and offers.
 
-use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_component::ComponentEncoder;
 
 use super::BuildError;
-use crate::plugin::host::is_stubbed;
+use crate::plugin::host::Interfaces;
 
 /// The package of the plugin contract: a component imports nothing from elsewhere.
 const PACKAGE: &str = "relay:plugin/";
@@ -15,10 +15,8 @@ const EXPORT: &str = "relay:plugin/transform@";
 pub(super) struct Component {
     /// The file's bytes.
     pub(super) bytes: Vec<u8>,
-    /// The interfaces it uses.
-    pub(super) imports: Vec<String>,
-    /// The interfaces it offers.
-    pub(super) exports: Vec<String>,
+    /// What it uses and offers.
+    pub(super) interfaces: Interfaces,
 }
 
 impl Component {
@@ -33,7 +31,11 @@ impl Component {
             .module(module)
             .and_then(|encoder| encoder.encode())
             .map_err(|error| not_plugin(format!("{error:#}")))?;
-        Self::read(bytes).and_then(|it| it.checked(|_| false)).map_err(not_plugin)
+        let checked = Interfaces::of(&bytes).and_then(|it| match it.stubs.first() {
+            Some(stub) => Err(not_offered(&stub.name)),
+            None => checked(it),
+        });
+        checked.map_err(not_plugin).map(|interfaces| Self { bytes, interfaces })
     }
 
     /// What another language's tool made of the plugin `package`. Its runtime may import WASI: the relay stands in.
@@ -41,31 +43,23 @@ impl Component {
     /// # Errors
     /// When it is not a plugin, or needs what no relay offers.
     pub(super) fn of_tool(package: &str, bytes: Vec<u8>) -> Result<Self, BuildError> {
-        let checked = Self::read(bytes).and_then(|it| it.checked(is_stubbed));
-        checked.map_err(|what| BuildError::NotPlugin { package: package.to_owned(), what })
-    }
-
-    fn read(bytes: Vec<u8>) -> Result<Self, String> {
-        let decoded = wit_component::decode(&bytes).map_err(|error| format!("{error:#}"))?;
-        let DecodedWasm::Component(resolve, world) = decoded else {
-            return Err("it is a WIT package, not a component".to_owned());
-        };
-        let world = &resolve.worlds[world];
-        Ok(Self {
-            imports: world.imports.keys().map(|key| resolve.name_world_key(key)).collect(),
-            exports: world.exports.keys().map(|key| resolve.name_world_key(key)).collect(),
-            bytes,
-        })
-    }
-
-    fn checked(self, is_stubbed: impl Fn(&str) -> bool) -> Result<Self, String> {
-        let foreign = |name: &&String| !name.starts_with(PACKAGE) && !is_stubbed(name);
-        if let Some(name) = self.imports.iter().find(foreign) {
-            return Err(format!("it imports {name}, which no relay offers"));
+        match Interfaces::of(&bytes).and_then(checked) {
+            Ok(interfaces) => Ok(Self { bytes, interfaces }),
+            Err(what) => Err(BuildError::NotPlugin { package: package.to_owned(), what }),
         }
-        if !self.exports.iter().any(|name| name.starts_with(EXPORT)) {
-            return Err("it does not export relay:plugin/transform".to_owned());
-        }
-        Ok(self)
     }
+}
+
+fn checked(interfaces: Interfaces) -> Result<Interfaces, String> {
+    if let Some(foreign) = interfaces.imports.iter().find(|it| !it.name.starts_with(PACKAGE)) {
+        return Err(not_offered(&foreign.name));
+    }
+    if !interfaces.exports.iter().any(|it| it.name.starts_with(EXPORT)) {
+        return Err("it does not export relay:plugin/transform".to_owned());
+    }
+    Ok(interfaces)
+}
+
+fn not_offered(name: &str) -> String {
+    format!("it imports {name}, which no relay offers")
 }

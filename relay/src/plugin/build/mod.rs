@@ -20,6 +20,8 @@ use compile::Purpose;
 use component::Component;
 use package::Package;
 
+use crate::plugin::host::Interfaces;
+
 pub use cases::CASES;
 pub use error::BuildError;
 pub use language::Language;
@@ -33,10 +35,8 @@ pub struct Built {
     pub size: u64,
     /// SHA-256 of the file, in hexadecimal.
     pub digest: String,
-    /// The interfaces it uses, such as `relay:plugin/log@0.1.0`: all that it can reach.
-    pub imports: Vec<String>,
-    /// The interfaces it offers, `relay:plugin/transform@…` among them.
-    pub exports: Vec<String>,
+    /// What it uses, which is all that it can reach, and what it offers.
+    pub interfaces: Interfaces,
     /// How long it took, compilation included.
     pub duration: Duration,
 }
@@ -150,7 +150,7 @@ fn make(
 ) -> Result<Built, BuildError> {
     let started = Instant::now();
     let source = Source::read(dir, group)?;
-    let Component { mut bytes, imports, exports } = source.component(dir, purpose, group, progress)?;
+    let Component { mut bytes, interfaces } = source.component(dir, purpose, group, progress)?;
     if purpose == Purpose::Production {
         bytes = crate::plugin::golden::with_cases(&bytes, &cases::of(dir)?);
     }
@@ -160,8 +160,7 @@ fn make(
         size: bytes.len() as u64,
         digest: file::digest(&bytes),
         component: path,
-        imports,
-        exports,
+        interfaces,
         duration: started.elapsed(),
     })
 }

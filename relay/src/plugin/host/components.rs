@@ -44,7 +44,6 @@ impl Components {
 
     /// The component that `bytes` hold.
     pub(super) fn of(&self, engine: &Engine, bytes: &[u8]) -> Result<Component, Refusal> {
-        is_component(bytes)?;
         let Some(cache) = &self.cache else { return loaded(engine, &self.compile(engine, bytes)?) };
         let key = Key::of(engine, bytes);
         match cache.find(engine, &key) {
@@ -100,7 +99,8 @@ fn loaded(engine: &Engine, code: &[u8]) -> Result<Component, Refusal> {
     })
 }
 
-fn is_component(bytes: &[u8]) -> Result<(), Refusal> {
+/// Whether `bytes` begin as a component does.
+pub(super) fn is_component(bytes: &[u8]) -> Result<(), Refusal> {
     let head = bytes.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk::<4>());
     match head {
         None => Err(Refusal {
@@ -117,7 +117,8 @@ fn is_component(bytes: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-fn damaged(why: &str) -> Refusal {
+/// The refusal of a file that is no whole component.
+pub(super) fn damaged(why: &str) -> Refusal {
     Refusal {
         code: "P101",
         what: format!("the file is damaged or not complete: {why}"),

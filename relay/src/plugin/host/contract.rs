@@ -1,15 +1,18 @@
-//! Reads what a component needs and offers from its types, before any of its code runs.
+//! Tells from a component's types which contract it was built for, and whether the relay serves all that it needs.
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::component::types::{ComponentInstance, ComponentItem};
+use wasmtime::component::types::ComponentItem;
 
+use super::interfaces::{Interface, Interfaces};
 use super::load::Refusal;
-use super::{v0_1, wasi};
-use crate::plugin::Permissions;
+use super::v0_1;
 
 /// The package that the contract's interfaces belong to.
 const PACKAGE: &str = "relay:plugin";
+
+/// The interface that every plugin exports.
+const TRANSFORM: &str = "transform";
 
 /// The versions of the contract that this relay serves, for messages.
 const SERVED: &str = "0.1";
@@ -36,6 +39,10 @@ impl<'a> Name<'a> {
         Some(Self { package, interface, version })
     }
 
+    fn is_transform(&self) -> bool {
+        self.package == PACKAGE && self.interface == TRANSFORM
+    }
+
     fn contract(&self) -> Option<Contract> {
         let mut parts = self.version.split('.');
         match (parts.next(), parts.next()) {
@@ -52,68 +59,46 @@ impl Contract {
         }
     }
 
-    /// The contract that `component` was built for, if the relay serves all it needs.
-    pub(super) fn of(engine: &Engine, component: &Component) -> Result<Self, Refusal> {
-        let component = component.component_type();
+    /// The contract that a component with these interfaces was built for, if the relay serves all it needs.
+    pub(super) fn of(interfaces: &Interfaces) -> Result<Self, Refusal> {
         // The version first: what a plugin of another version imports would only confuse.
-        let exported = component.exports(engine).find_map(|(name, item)| {
-            let parsed = Name::parse(name)?;
-            (parsed.package == PACKAGE && parsed.interface == "transform").then_some((name, parsed, item.ty))
-        });
-        let Some((name, parsed, item)) = exported else { return Err(no_transform()) };
-        let contract = parsed.contract().ok_or_else(|| other_version(name))?;
-        let ComponentItem::ComponentInstance(transform) = item else { return Err(no_transform()) };
-        for (name, item) in component.imports(engine) {
-            contract.check_import(engine, name, &item.ty)?;
-        }
-        let types = match contract {
-            Self::V0_1 => v0_1::check_types(engine, &component, &transform),
+        let names = interfaces.exports.iter().filter_map(|it| Some((it, Name::parse(&it.name)?)));
+        let Some((transform, name)) = { names }.find(|(_, name)| name.is_transform()) else {
+            return Err(no_transform());
         };
-        types.map_err(|error| does_not_fit(&error)).map(|()| contract)
+        let contract = name.contract().ok_or_else(|| other_version(&transform.name))?;
+        interfaces.imports.iter().try_for_each(|it| contract.check_import(it))?;
+        Ok(contract)
     }
 
-    fn check_import(self, engine: &Engine, name: &str, item: &ComponentItem) -> Result<(), Refusal> {
-        if wasi::is_stubbed(name) {
-            return Ok(());
-        }
+    fn check_import(self, interface: &Interface) -> Result<(), Refusal> {
+        let name = &interface.name;
         let parsed = Name::parse(name).filter(|it| it.package == PACKAGE).ok_or_else(|| not_served(name))?;
         if parsed.contract() != Some(self) {
             return Err(other_version(name));
         }
         let (_, functions) =
             self.imports().iter().find(|(it, _)| *it == parsed.interface).ok_or_else(|| not_served(name))?;
-        let ComponentItem::ComponentInstance(interface) = item else { return Err(not_served(name)) };
-        match unserved_function(engine, interface, functions) {
+        match interface.functions.iter().find(|function| !functions.contains(&function.as_str())) {
             Some(function) => Err(not_served(&format!("{name}#{function}"))),
             None => Ok(()),
         }
     }
-}
 
-/// What `component` may use: every function that it imports.
-pub(super) fn permissions(engine: &Engine, component: &Component) -> Permissions {
-    let component = component.component_type();
-    let mut imports = Vec::new();
-    for (interface, item) in component.imports(engine) {
-        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        // What holds no power needs no permission.
-        if wasi::is_stubbed(interface) {
-            continue;
-        }
-        let functions = instance.exports(engine);
-        let functions = functions.filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)));
-        imports.extend(functions.map(|(function, _)| (interface.to_owned(), function.to_owned())));
+    /// Compares the types of what `component` exports with those of this contract; what it imports is compared when it
+    /// is linked.
+    pub(super) fn check_types(self, engine: &Engine, component: &Component) -> Result<(), Refusal> {
+        let component = component.component_type();
+        let mut exports = component.exports(engine);
+        let transform = exports.find(|(name, _)| Name::parse(name).is_some_and(|it| it.is_transform()));
+        let Some(ComponentItem::ComponentInstance(transform)) = transform.map(|(_, item)| item.ty) else {
+            return Err(no_transform());
+        };
+        let types = match self {
+            Self::V0_1 => v0_1::check_types(engine, &component, &transform),
+        };
+        types.map_err(|error| does_not_fit(&error))
     }
-    Permissions::of_imports(
-        imports.iter().map(|(interface, function)| (interface.as_str(), function.as_str())),
-    )
-}
-
-fn unserved_function(engine: &Engine, interface: &ComponentInstance, served: &[&str]) -> Option<String> {
-    interface
-        .exports(engine)
-        .find(|(name, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)) && !served.contains(name))
-        .map(|(name, _)| name.to_owned())
 }
 
 /// The interfaces have the right names and other types.
@@ -166,7 +151,7 @@ fn not_served(name: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugin::PERMISSIONS;
+    use crate::plugin::{PERMISSIONS, Permissions};
 
     #[test]
     fn every_function_that_is_served_is_a_permission() {

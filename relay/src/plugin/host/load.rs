@@ -8,15 +8,16 @@ use crate::plugin::lookup::{LookupConfig, LookupError, Lookups};
 use crate::plugin::{Generation, Identity, Permissions, PluginError};
 
 use super::build::Build;
-use super::components::Components;
+use super::components::{Components, damaged, is_component};
 use super::config::{HostConfig, PluginConfig};
-use super::contract::{self, Contract, TYPES_DIFFER, does_not_fit};
+use super::contract::{self, Contract, does_not_fit};
 use super::difference;
 use super::engine::{PluginEngine, Sources};
 use super::fault;
 use super::generation::{Loaded, LoadedGeneration, listed};
 use super::guest::{Description, Linked};
 use super::instance::{Instance, StartError};
+use super::interfaces::Interfaces;
 use super::log::{GuestLog, printable};
 use super::metrics::MetricsRegistry;
 use super::usage::Usage;
@@ -106,7 +107,7 @@ impl PluginHost {
         self.load_build(config, &build)
     }
 
-    /// Compiles `build`, refuses whatever this relay does not serve, links it, and has one instance describe
+    /// Refuses whatever this relay does not serve, compiles `build`, links it, and has one instance describe
     /// itself and take its configuration. Takes from 30 ms for a Rust plugin to seconds for one that carries a
     /// language runtime, so never call it where events flow.
     ///
@@ -120,7 +121,7 @@ impl PluginHost {
         self.load_if(config, build, |_| Ok(()))
     }
 
-    /// [`PluginHost::load_build`] if `may` agrees to what the build may use, which is asked before any of its code runs.
+    /// [`PluginHost::load_build`] if `may` agrees to what the build may use, which is asked before it is compiled.
     ///
     /// # Errors
     /// Those of [`PluginHost::load_build`], and that of `may`.
@@ -131,13 +132,14 @@ impl PluginHost {
         may: impl FnOnce(&Permissions) -> Result<(), PluginError>,
     ) -> Result<Arc<dyn Generation>, PluginError> {
         let told = |refusal: Refusal| refusal.of(&config.name);
-        let linked = self.link(config, build).map_err(told)?;
-        may(&linked.permissions)?;
+        let types = Types::of(build.bytes()).map_err(told)?;
+        may(&types.permissions)?;
+        let linked = self.link(config, build, types).map_err(told)?;
         let started = start(linked).map_err(told)?;
         Ok(Arc::new(LoadedGeneration(Arc::new(started))))
     }
 
-    /// Compiles `bytes`, refuses what this relay does not serve, and asks the plugin what it is. Nothing is
+    /// Refuses what this relay does not serve, compiles `bytes`, and asks the plugin what it is. Nothing is
     /// configured: an author looks at a component before there is a configuration for it.
     ///
     /// # Errors
@@ -145,20 +147,19 @@ impl PluginHost {
     pub fn describe(&self, name: &str, bytes: &[u8]) -> Result<Description, PluginError> {
         let config = PluginConfig::new(name, PathBuf::new(), serde_json::Value::Null);
         let build = Build::new(bytes.to_vec(), &config.config);
-        self.link(&config, &build).and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))
+        let linked = Types::of(bytes).and_then(|types| self.link(&config, &build, types));
+        linked.and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))
     }
 
     /// Everything up to the first instance: none of the guest's code has run.
-    fn link(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
+    fn link(&self, config: &PluginConfig, build: &Build, types: Types) -> Result<Loaded, Refusal> {
+        let Types { contract, permissions } = types;
         let engine = self.engine.wasmtime();
         let component = self.components.of(engine, build.bytes())?;
-        let contract = Contract::of(engine, &component).map_err(|refusal| match refusal.code {
-            TYPES_DIFFER => refusal.with_difference(difference::of(build.bytes())),
-            _ => refusal,
-        })?;
-        // What it imports is compared when it is linked.
-        let linked = Linked::new(engine, &component, contract)
-            .map_err(|error| does_not_fit(&error).with_difference(difference::of(build.bytes())))?;
+        let linked = contract
+            .check_types(engine, &component)
+            .and_then(|()| Linked::new(engine, &component, contract).map_err(|error| does_not_fit(&error)))
+            .map_err(|refusal| refusal.with_difference(difference::of(build.bytes())))?;
         let open = |it: &LookupConfig| self.lookups.open(it).map_err(|error| without_table(&it.name, error));
         let lookups = config.lookups.iter().map(open).collect::<Result<_, _>>()?;
         let identity = Identity {
@@ -169,7 +170,7 @@ impl PluginHost {
         Ok(Loaded {
             engine: Arc::clone(&self.engine),
             linked,
-            permissions: contract::permissions(engine, &component),
+            permissions,
             log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
             identity: Arc::new(identity),
             limits: config.limits.clone(),
@@ -184,7 +185,21 @@ impl PluginHost {
 
     #[cfg(test)]
     pub(super) fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
-        start(self.link(config, build)?)
+        start(self.link(config, build, Types::of(build.bytes())?)?)
+    }
+}
+
+/// What a component's types tell before it is compiled.
+struct Types {
+    contract: Contract,
+    permissions: Permissions,
+}
+
+impl Types {
+    fn of(bytes: &[u8]) -> Result<Self, Refusal> {
+        is_component(bytes)?;
+        let interfaces = Interfaces::of(bytes).map_err(|why| damaged(&why))?;
+        Ok(Self { contract: Contract::of(&interfaces)?, permissions: interfaces.permissions() })
     }
 }
 

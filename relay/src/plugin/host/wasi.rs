@@ -48,7 +48,7 @@ pub(super) struct Powerless {
 struct Handle;
 
 /// Whether the relay stands in for the interface of this name.
-pub(in crate::plugin) fn is_stubbed(interface: &str) -> bool {
+pub(super) fn is_stubbed(interface: &str) -> bool {
     let version = interface.split_once('@').map(|(_, version)| version);
     interface.starts_with(PACKAGES) && version.is_some_and(|it| it.starts_with(VERSION))
 }

@@ -1,17 +1,16 @@
 //! Says what a component is and what it may do, without a configuration and without running an event.
 
-mod interfaces;
 mod settings;
 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::plugin::host::Build;
+use crate::plugin::host::{Build, Interfaces};
 use crate::plugin::{Permissions, PluginError, golden};
 
+pub use crate::plugin::host::Interface;
 pub use crate::plugin::host::meaning as meaning_of_stub;
-pub use interfaces::Interface;
 pub use settings::{Setting, settings};
 
 /// What a component is and what it may do.
@@ -65,7 +64,7 @@ pub fn inspect(path: &Path, cache: Option<PathBuf>) -> Result<Inspection, Plugin
     let host = golden::host(&name, cache)?;
     let bytes = build.bytes();
     let described = host.describe(&name, bytes)?;
-    let interfaces = interfaces::of(bytes)
+    let interfaces = Interfaces::of(bytes)
         .map_err(|error| failed("P101", format!("its types can't be read: {error}"), "build it again"))?;
     // What is no JSON is shown as it is: the relay itself never reads it.
     let schema = described.config_schema.map(|text| serde_json::from_str(&text).unwrap_or(text.into()));
@@ -73,7 +72,7 @@ pub fn inspect(path: &Path, cache: Option<PathBuf>) -> Result<Inspection, Plugin
         component: path.to_owned(),
         size: bytes.len() as u64,
         digest: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
-        contract: interfaces.contract,
+        contract: interfaces.exports.iter().find_map(|it| contract(&it.name)).unwrap_or_default(),
         // The only world of the contract that exports `transform`, which loading has checked.
         world: "transformer",
         imports: interfaces.imports,
@@ -93,7 +92,14 @@ pub fn inspect(path: &Path, cache: Option<PathBuf>) -> Result<Inspection, Plugin
 pub fn permissions(path: &Path) -> Result<Permissions, String> {
     let build = Build::read(path, &serde_json::Value::Null);
     let build = build.map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-    interfaces::permissions(build.bytes()).map_err(|error| format!("{}: {error}", path.display()))
+    let interfaces = Interfaces::of(build.bytes());
+    interfaces.map(|it| it.permissions()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// `relay:plugin@0.1.0` of `relay:plugin/transform@0.1.0`.
+fn contract(name: &str) -> Option<String> {
+    let (package, version) = name.split_once("/transform@")?;
+    Some(format!("{package}@{version}"))
 }
 
 #[cfg(test)]
