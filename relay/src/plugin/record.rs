@@ -1,7 +1,9 @@
 //! What became of the events that one build of a plugin was asked about.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 /// Shared by all instances of one build. Events count once, when they are run for the first time: one bad event
 /// that is tried ten times says no more than one.
@@ -11,6 +13,8 @@ pub struct Record {
     failed: AtomicU64,
     on_probation: AtomicBool,
     last: Mutex<Option<String>>,
+    /// Who judges it while it is on probation.
+    judge: Mutex<Option<Arc<Notify>>>,
 }
 
 /// A [`Record`] at one time.
@@ -30,6 +34,11 @@ impl Record {
         }
         self.failed.fetch_add(tally.failed, Ordering::Relaxed);
         self.asked.fetch_add(tally.asked, Ordering::Relaxed);
+        if tally.failed > 0
+            && let Some(judge) = &*self.judge.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            judge.notify_one();
+        }
     }
 
     /// What it counted so far.
@@ -50,8 +59,15 @@ impl Record {
         self.on_probation.load(Ordering::Relaxed)
     }
 
-    /// Begins or ends the build's probation.
-    pub fn set_probation(&self, is_on: bool) {
-        self.on_probation.store(is_on, Ordering::Relaxed);
+    /// The build has to prove itself from now on; `judge` is told of each failure.
+    pub fn begin_probation(&self, judge: Arc<Notify>) {
+        *self.judge.lock().unwrap_or_else(PoisonError::into_inner) = Some(judge);
+        self.on_probation.store(true, Ordering::Relaxed);
+    }
+
+    /// It is trusted, or runs no more.
+    pub fn end_probation(&self) {
+        self.on_probation.store(false, Ordering::Relaxed);
+        *self.judge.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

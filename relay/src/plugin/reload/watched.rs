@@ -1,9 +1,10 @@
 //! One plugin, its file, and the lanes' view of it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::plugin::history::{Entry, History};
@@ -28,6 +29,8 @@ pub(super) struct Watched {
     is_blind: bool,
     pub(super) live: watch::Sender<Arc<dyn Generation>>,
     pub(super) probation: Option<Probation>,
+    /// Told of each event that fails on a build on probation.
+    pub(super) failures: Arc<Notify>,
     pub(super) status: PluginStatus,
     pub(super) history: History,
     pub(super) beside: Beside,
@@ -61,9 +64,10 @@ impl Watched {
             candidate.refuse(Reading::Found(digest));
             RefusedBuild::now(Some(digest.to_string()), Arc::new(error))
         });
+        let failures = Arc::new(Notify::new());
         let probation = trusted
             .map(|(trusted, digest)| (beside.shadowed(trusted), digest))
-            .map(|(trusted, digest)| Probation::begin(trusted, digest, generation.record()));
+            .map(|(trusted, digest)| Probation::begin(trusted, digest, generation.record(), &failures));
         let status = PluginStatus {
             identity: generation.identity().clone(),
             since: SystemTime::now(),
@@ -73,7 +77,18 @@ impl Watched {
             refused,
         };
         let (live, _) = watch::channel(generation);
-        Ok(Self { config, candidate, stamp, is_blind: false, live, probation, status, history, beside })
+        Ok(Self {
+            config,
+            candidate,
+            stamp,
+            is_blind: false,
+            live,
+            probation,
+            failures,
+            status,
+            history,
+            beside,
+        })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -158,7 +173,10 @@ impl Watched {
                 let stable_since = Instant::now();
                 let running = self.live.borrow().clone();
                 let judged = match read {
-                    Ok(build) => judge(host, config, build, &*running, self.history.builds()).await,
+                    Ok(build) => {
+                        let judged = judge(host, config, build, &*running, self.history.builds());
+                        self.on_guard(judged).await
+                    }
                     Err(error) => Err(PluginError::unreadable(config, &error)),
                 };
                 Looked::Judged(match judged {
@@ -167,6 +185,25 @@ impl Watched {
                 })
             }
         }
+    }
+
+    /// Does `work` about a build that is to come. One on probation that turns out bad meanwhile does not stay for it.
+    async fn on_guard<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let failures = Arc::clone(&self.failures);
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = failures.notified() => {
+                    self.judge_probation();
+                }
+            }
+        }
+    }
+
+    /// Completes when an event failed on a build on probation.
+    pub(super) async fn failed(&self) {
+        self.failures.notified().await;
     }
 
     /// When a build on probation must be looked at.
