@@ -3,15 +3,27 @@
 use std::io;
 use std::path::PathBuf;
 
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
+
 use crate::config::Config;
-use crate::plugin::host::{CACHE, HostConfig, serve};
+use crate::plugin::host::{CACHE, COMPILE_TIME, CompileOptions, HostConfig, serve};
+
+/// How far a compiler stands back behind lanes: where cores are scarce it gets a tenth of what one of them gets.
+const BEHIND: i32 = 10;
 
 /// Compiles the component on standard input to standard output: what `relay plugin compile` does.
 ///
 /// # Errors
 /// Why there is no machine code, in words.
-pub fn compile(source_lines: bool) -> Result<(), String> {
-    serve(io::stdin().lock(), io::stdout().lock(), source_lines)
+pub fn compile(options: CompileOptions) -> Result<(), String> {
+    let most = |amount| Rlimit { current: Some(amount), maximum: Some(amount) };
+    // Where the system does not let it do so, it compiles all the same, and the relay that waits for it has a limit too.
+    let _ = setrlimit(Resource::Core, most(0));
+    let _ = setrlimit(Resource::Cpu, most(COMPILE_TIME.as_secs()));
+    if options.behind_lanes {
+        let _ = nice(BEHIND);
+    }
+    serve(io::stdin().lock(), io::stdout().lock(), options)
 }
 
 /// The plugin host's settings.

@@ -21,6 +21,7 @@ use clap::Subcommand;
 
 use super::{Exit, Failure};
 use crate::plugin::build::BuildError;
+use crate::plugin::host::CompileOptions;
 
 /// Make plugins, look at them, and exchange them in a running relay.
 #[derive(Debug, Subcommand)]
@@ -49,6 +50,9 @@ pub(super) enum Command {
         /// For a relay that shows places in the sources of plugins.
         #[arg(long)]
         source_lines: bool,
+        /// Let events go first.
+        #[arg(long)]
+        behind_lanes: bool,
     },
 }
 
@@ -63,7 +67,10 @@ pub(super) fn run(command: &Command) -> Result<Exit, Failure> {
         Command::Reload(arguments) => reload::run(arguments),
         Command::Rollback(arguments) => rollback::run(arguments),
         Command::History(arguments) => history::run(arguments),
-        Command::Compile { source_lines } => Ok(super::plugin_compile::run(*source_lines)),
+        Command::Compile { source_lines, behind_lanes } => {
+            let (source_lines, behind_lanes) = (*source_lines, *behind_lanes);
+            Ok(super::plugin_compile::run(CompileOptions { source_lines, behind_lanes }))
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::Exit;
 use crate::app;
+use crate::plugin::host::CompileOptions;
 
 /// Compiles standard input to standard output. The relay that started it reads the words of an error as they
 /// are, so they are not framed as a screen.
-pub(super) fn run(source_lines: bool) -> Exit {
-    match app::compile(source_lines) {
+pub(super) fn run(options: CompileOptions) -> Exit {
+    match app::compile(options) {
         Ok(()) => Exit::Done,
         Err(why) => {
             eprintln!("{why}");

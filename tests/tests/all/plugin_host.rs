@@ -175,12 +175,6 @@ async fn how_the_compiler_ends_tells_a_bad_component_from_a_compiler_that_was_ki
         let answer = compiling_in(program, &folder.path().join("cache")).load(&config);
         answer.err().map(|error| (error.code, error.what))
     };
-    fs::write(&file, &ROUTER[..ROUTER.len() - 1]).unwrap();
-    let (code, what) = with(&program(Profile::of_tests()).await.unwrap()).unwrap();
-    assert_eq!(code, "P101");
-    assert!(what.contains("unexpected end"), "{what}");
-
-    fs::write(&file, &*ROUTER).unwrap();
     let script = |words: &str| {
         use std::os::unix::fs::PermissionsExt as _;
         let script = folder.path().join("compiler");
@@ -188,9 +182,50 @@ async fn how_the_compiler_ends_tells_a_bad_component_from_a_compiler_that_was_ki
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         script
     };
-    let (code, what) = with(&script("kill -9 $$")).unwrap();
+    let killed = |built: &[u8]| {
+        fs::write(&file, built).unwrap();
+        with(&script("kill -9 $$")).unwrap()
+    };
+    // A part of a component starts no compiler at all.
+    let (code, what) = killed(&ROUTER[..ROUTER.len() - 1]);
+    assert_eq!((code, what.contains("unexpected end")), ("P101", true), "{what}");
+    // Its types are in order, and a function is not.
+    let mut damaged = ROUTER.to_vec();
+    let middle = damaged.len() / 2;
+    damaged[middle..][..64].fill(0xff);
+    assert_eq!(killed(&damaged).0, "P112");
+    let (code, what) = with(&program(Profile::of_tests()).await.unwrap()).unwrap();
+    assert_eq!((code, what.contains("damaged or not complete")), ("P101", true), "{what}");
+
+    let (code, what) = killed(&ROUTER);
     assert_eq!((code, what.contains("signal: 9")), ("P112", true), "{what}");
     // A compiler that answers nonsense is caught by wasmtime's own look at the code.
     assert_eq!(with(&script("cat >/dev/null; echo nonsense")).unwrap().0, "P114");
     assert_eq!(with(Path::new("/no/such/program")), None, "the host compiles by itself then");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_compiler_behind_the_lanes_takes_what_they_leave_and_none_takes_processor_time_for_ever() {
+    use std::process::{Command, Stdio};
+    let compiler = program(Profile::of_tests()).await.unwrap();
+    for (arguments, niceness) in [(&["--behind-lanes"][..], 10), (&[], 0)] {
+        // It waits for its component meanwhile.
+        let mut command = Command::new(&compiler);
+        let mut running =
+            command.args(["plugin", "compile"]).args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        let shown = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", running.id())).unwrap();
+        let limited =
+            |limits: &str| limits.lines().any(|it| it.starts_with("Max cpu time") && it.contains(" 300 "));
+        let own: i32 =
+            fs::read_to_string("/proc/self/stat").unwrap().split(' ').nth(18).unwrap().parse().unwrap();
+        let lower = || shown("stat").split(' ').nth(18).unwrap().parse::<i32>().unwrap() - own;
+        let since = std::time::Instant::now();
+        while !(limited(&shown("limits")) && lower() == niceness) {
+            assert!(since.elapsed() < PATIENCE, "{arguments:?}: nice {}, {}", lower(), shown("limits"));
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
 }

@@ -5,6 +5,7 @@
 //! ends with it, and a limit of time is as simple as a kill.
 
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -13,18 +14,24 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-use super::engine::{PluginEngine, Sources};
+use super::config::CompileOptions;
+use super::engine::PluginEngine;
 use super::fault;
 
-/// How long one component may take to compile. A language runtime of 20 MiB takes 15 s on two cores, and ten
-/// times that on a machine with little to spare.
-const LIMIT: Duration = Duration::from_secs(300);
+/// How much processor time one component may take to compile. A language runtime of 20 MiB takes 15 s.
+pub const COMPILE_TIME: Duration = Duration::from_secs(300);
+
+/// How long the relay waits for a compiler, which may have little of a busy machine: it stands behind the lanes.
+const LIMIT: Duration = Duration::from_secs(3_000);
 
 /// Bytes of machine code of one component: several times the largest language runtimes.
 const LARGEST_NATIVE: u64 = 256 << 20;
 
 /// Bytes of the compiler's words that are kept.
 const WORDS: u64 = 4 << 10;
+
+/// The signal (`SIGXCPU`) that ends a process that took more processor time than it may.
+const OUT_OF_TIME: i32 = 24;
 
 /// How the compiling process ends when the component is at fault, and not the compiler.
 const REFUSED: i32 = 1;
@@ -56,14 +63,19 @@ impl Compiler {
         Self::Process { program, arguments, limit: LIMIT }
     }
 
-    /// The machine code of `component` for `engine`.
-    pub(super) fn compile(&self, engine: &Engine, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    /// The machine code of `component` for `engine`. A process of its own gets `more` arguments.
+    pub(super) fn compile(
+        &self,
+        engine: &Engine,
+        component: &[u8],
+        more: &[&str],
+    ) -> Result<Vec<u8>, CompileError> {
         match self {
             Self::Here => engine
                 .precompile_component(component)
                 .map_err(|error| CompileError::Component(fault::cause(&error))),
             Self::Process { program, arguments, limit } => {
-                let child = start(program, arguments).map_err(CompileError::NotStarted)?;
+                let child = start(program, arguments, more).map_err(CompileError::NotStarted)?;
                 converse(child, component, *limit)
             }
         }
@@ -71,23 +83,22 @@ impl Compiler {
 }
 
 /// Compiles the component that `input` holds and writes its machine code to `output`: what the process does
-/// that [`PluginHost`](super::PluginHost) starts. With `source_lines` for a host that was given
-/// [`HostConfig::source_lines`](super::HostConfig::source_lines), otherwise not.
+/// that [`PluginHost`](super::PluginHost) starts.
 ///
 /// # Errors
 /// Why there is none, in words; the process then ends with 1.
-pub fn serve(mut input: impl Read, mut output: impl Write, source_lines: bool) -> Result<(), String> {
+pub fn serve(mut input: impl Read, mut output: impl Write, options: CompileOptions) -> Result<(), String> {
     let mut component = Vec::new();
     input.read_to_end(&mut component).map_err(|error| error.to_string())?;
-    let engine = PluginEngine::idle(Sources::shown_if(source_lines)).map_err(|error| fault::cause(&error))?;
+    let engine = PluginEngine::compiling(options).map_err(|error| fault::cause(&error))?;
     let native = engine.precompile_component(&component).map_err(|error| fault::cause(&error))?;
     output.write_all(&native).and_then(|()| output.flush()).map_err(|error| error.to_string())
 }
 
-fn start(program: &Path, arguments: &[String]) -> std::io::Result<Child> {
+fn start(program: &Path, arguments: &[String], more: &[&str]) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     // It reads a stranger's component: it gets none of the secrets that the environment may hold.
-    command.args(arguments).env_clear();
+    command.args(arguments).args(more).env_clear();
     if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
         command.env("LD_LIBRARY_PATH", libraries);
     }
@@ -129,6 +140,9 @@ fn read(from: Option<impl Read>, most: u64) -> Vec<u8> {
 
 fn judge(status: ExitStatus, native: Vec<u8>, words: &str) -> Result<Vec<u8>, CompileError> {
     let words = words.trim();
+    if status.signal() == Some(OUT_OF_TIME) {
+        return Err(CompileError::Ended(format!("it took more than {COMPILE_TIME:?} of processor time")));
+    }
     match status.code() {
         Some(0) => Ok(native),
         Some(REFUSED) => Err(CompileError::Component(words.to_owned())),
@@ -144,12 +158,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_compiler_that_used_up_its_time_is_told_apart_from_one_that_was_ended() {
+        let ended = |how: &str| {
+            let arguments = vec!["-c".to_owned(), format!("kill -{how} $$")];
+            let compiler = Compiler::Process { program: "/bin/sh".into(), arguments, limit: LIMIT };
+            match compiler.compile(&Engine::default(), b"component", &[]) {
+                Err(CompileError::Ended(why)) => why,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(ended("XCPU"), "it took more than 300s of processor time");
+        assert_eq!(ended("KILL"), "the compiler ended with signal: 9 (SIGKILL)");
+    }
+
+    #[test]
     fn a_compiler_that_does_not_end_is_ended() {
         let before = Instant::now();
         let limit = Duration::from_millis(50);
         let compiler =
             Compiler::Process { program: "/bin/sleep".into(), arguments: vec!["600".into()], limit };
-        let ended = compiler.compile(&Engine::default(), b"component");
+        let ended = compiler.compile(&Engine::default(), b"component", &[]);
         assert!(matches!(&ended, Err(CompileError::Ended(why)) if why.contains("50ms")), "{ended:?}");
         assert!(before.elapsed() < Duration::from_secs(60));
     }

@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 
 use super::cache::{CompileCache, Found, Key};
 use super::compiler::{CompileError, Compiler};
-use super::config::{COMPILE, HostConfig, SOURCE_LINES};
+use super::config::{BEHIND_LANES, COMPILE, HostConfig, SOURCE_LINES};
 use super::load::Refusal;
 use super::native;
 
@@ -24,6 +24,8 @@ pub(super) struct Components {
     cache: Option<CompileCache>,
     compiler: Compiler,
     has_warned: AtomicBool,
+    /// Whether somebody waits for each component, or events flow meanwhile.
+    stands_back: AtomicBool,
 }
 
 impl Components {
@@ -35,11 +37,17 @@ impl Components {
             Some(program) => Compiler::process(program.clone(), COMPILE),
             None => Compiler::Here,
         };
-        let mut components = Self { cache: None, compiler, has_warned: AtomicBool::new(false) };
+        let (has_warned, stands_back) = (AtomicBool::new(false), AtomicBool::new(false));
+        let mut components = Self { cache: None, compiler, has_warned, stands_back };
         if let Some(folder) = &config.cache {
             components.cache = CompileCache::open(folder).map_err(|why| components.warn(&why)).ok();
         }
         components
+    }
+
+    /// From now on events flow, and go before the compiler.
+    pub(super) fn stand_back(&self) {
+        self.stands_back.store(true, Ordering::Relaxed);
     }
 
     /// The component that `bytes` hold.
@@ -71,10 +79,11 @@ impl Components {
 
     fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         let start = Instant::now();
-        let mut compiled = self.compiler.compile(engine, bytes);
+        let more: &[&str] = if self.stands_back.load(Ordering::Relaxed) { &[BEHIND_LANES] } else { &[] };
+        let mut compiled = self.compiler.compile(engine, bytes, more);
         if let Err(CompileError::NotStarted(error)) = &compiled {
             tracing::info!(%error, "no process can be started to compile in: this one compiles");
-            compiled = Compiler::Here.compile(engine, bytes);
+            compiled = Compiler::Here.compile(engine, bytes, &[]);
         }
         tracing::debug!(took = ?start.elapsed(), bytes = bytes.len(), "compiled a component");
         compiled.map_err(not_compiled)

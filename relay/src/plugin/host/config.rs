@@ -152,7 +152,19 @@ pub struct HostConfig {
 pub const COMPILE: &[&str] = &["plugin", "compile"];
 
 /// The argument that follows [`COMPILE`] for [`HostConfig::source_lines`].
-pub const SOURCE_LINES: &str = "--source-lines";
+pub(super) const SOURCE_LINES: &str = "--source-lines";
+
+/// The argument that follows [`COMPILE`] for [`CompileOptions::behind_lanes`].
+pub(super) const BEHIND_LANES: &str = "--behind-lanes";
+
+/// How a process of [`COMPILE`] works.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// For a host that was given [`HostConfig::source_lines`].
+    pub source_lines: bool,
+    /// Events flow meanwhile, and they go first: one core at most, and what the lanes leave of that.
+    pub behind_lanes: bool,
+}
 
 #[cfg(test)]
 mod tests {

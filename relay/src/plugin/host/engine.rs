@@ -5,6 +5,7 @@ use wasmtime::{
     RegallocAlgorithm, Strategy, WasmBacktraceDetails,
 };
 
+use super::config::CompileOptions;
 use super::ticker::{Running, Ticker};
 
 /// Instances alive at once over all lanes and plugins. A slot costs address space only, until it is used.
@@ -52,16 +53,26 @@ impl PluginEngine {
     /// Starts the engine; where the kernel refuses the address space of the instance pool, instances are
     /// allocated on demand, which is slower to make but runs the same.
     pub(super) fn start(sources: Sources) -> wasmtime::Result<Self> {
-        let wasmtime = Self::idle(sources)?;
+        let wasmtime = Self::idle(sources, |_| {})?;
         let ticker = Ticker::start(wasmtime.clone())?;
         Ok(Self { wasmtime, ticker })
     }
 
     /// The same engine without its thread: it compiles, and runs nothing.
-    pub(super) fn idle(sources: Sources) -> wasmtime::Result<Engine> {
-        Engine::new(&pooled(sources)).or_else(|error| {
+    pub(super) fn compiling(options: CompileOptions) -> wasmtime::Result<Engine> {
+        Self::idle(Sources::shown_if(options.source_lines), |config| {
+            config.parallel_compilation(!options.behind_lanes);
+        })
+    }
+
+    fn idle(sources: Sources, more: impl Fn(&mut Config)) -> wasmtime::Result<Engine> {
+        let engine = |mut config: Config| {
+            more(&mut config);
+            Engine::new(&config)
+        };
+        engine(pooled(sources)).or_else(|error| {
             tracing::info!(%error, "no pool of plugin instances: they are allocated on demand");
-            Engine::new(&base(sources))
+            engine(base(sources))
         })
     }
 

@@ -33,6 +33,8 @@ const LONGEST_SUMMARY: usize = 400;
 pub struct PluginHost {
     engine: Arc<PluginEngine>,
     components: Components,
+    /// For an author, who waits.
+    shows_sources: bool,
     lookups: Arc<Lookups>,
     metrics: MetricsRegistry,
 }
@@ -86,6 +88,7 @@ impl PluginHost {
         Ok(Self {
             engine: Arc::new(engine),
             components: Components::new(config),
+            shows_sources: config.source_lines,
             lookups: Arc::default(),
             metrics: MetricsRegistry::default(),
         })
@@ -95,6 +98,13 @@ impl PluginHost {
     #[must_use]
     pub fn lookups(&self) -> Arc<Lookups> {
         Arc::clone(&self.lookups)
+    }
+
+    /// From now on events flow: builds are compiled behind the lanes, on one core, unless their author waits for them.
+    pub fn lanes_run(&self) {
+        if !self.shows_sources {
+            self.components.stand_back();
+        }
     }
 
     /// Reads the component of `config` and does everything that [`PluginHost::load_build`] does.

@@ -43,8 +43,10 @@ mod tests;
 
 pub use build::{Build, Digest, NoDigest};
 pub(in crate::plugin) use cache::Owners;
-pub use compiler::serve;
-pub use config::{CACHE, COMPILE, FolderConfig, HostConfig, PluginConfig, PluginLimits, SOURCE_LINES, STATE};
+pub use compiler::{COMPILE_TIME, serve};
+pub use config::{
+    CACHE, COMPILE, CompileOptions, FolderConfig, HostConfig, PluginConfig, PluginLimits, STATE,
+};
 pub use guest::Description;
 pub use interfaces::{Interface, Interfaces};
 pub use load::{HostError, PluginHost};

@@ -1,5 +1,7 @@
 //! What the host promises about builds that it refuses and about guests that misbehave.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +11,7 @@ use relay_engine::verdict::Verdict;
 use serde_json::{Value, json};
 
 use super::testing::{OBEDIENT, WIT, component, config, events, obedient};
-use super::{Build, PluginConfig, PluginHost, PluginLimits};
+use super::{Build, HostConfig, PluginConfig, PluginHost, PluginLimits};
 use crate::plugin::lookup::{FileFormatConfig, LookupConfig, OriginConfig};
 use crate::plugin::{Answer, Plugin, PluginError, Tables};
 
@@ -162,6 +164,26 @@ fn a_question_about_an_event_that_the_guest_was_not_given_is_a_fault() {
     let early = refusal(obedient(), json!("headers"));
     assert_eq!(early.code, "P108");
     assert!(early.what.contains("outside of `transform`"), "{early}");
+}
+
+#[test]
+fn once_lanes_run_a_compiler_stands_behind_them_unless_an_author_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, told) = (folder.path().join("compiler"), folder.path().join("told"));
+    std::fs::write(&program, format!("#!/bin/sh\necho \"$@\" > {}\nexit 3\n", told.display())).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let asked = |source_lines, lanes_run| {
+        let config = HostConfig { compiler: Some(program.clone()), source_lines, ..HostConfig::default() };
+        let host = PluginHost::with(&config).unwrap();
+        if lanes_run {
+            host.lanes_run();
+        }
+        assert_eq!(host.describe("test", &obedient()).unwrap_err().code, "P112");
+        std::fs::read_to_string(&told).unwrap()
+    };
+    assert_eq!(asked(false, false), "plugin compile\n");
+    assert_eq!(asked(false, true), "plugin compile --behind-lanes\n");
+    assert_eq!(asked(true, true), "plugin compile --source-lines\n");
 }
 
 #[test]

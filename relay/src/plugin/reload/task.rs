@@ -70,6 +70,7 @@ impl ReloadTask {
 
     /// Runs until cancelled. A build that is being compiled then is given up; nothing is left behind.
     pub async fn run(mut self) {
+        self.host.lanes_run();
         let mut folders = self.folders();
         let cancel = self.cancel.clone();
         let mut poll = Instant::now() + POLL_EVERY;
