@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::author::{assert_ends, work_folder};
 use crate::author_dev::{Dev, new_plugin, save};
@@ -14,6 +16,15 @@ const BUILD_SCRIPT: &str = r#"fn main() {
     drop(held);
 }
 "#;
+
+/// Gives the plugin a build script that does not end, and waits until it runs. The file ends with it.
+fn endless_build(plugin: &Path) -> fs::File {
+    let fifo = plugin.with_file_name("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    save(&plugin.join("build.rs"), &BUILD_SCRIPT.replace("FIFO", &fifo.display().to_string()));
+    // Opens once the build script has opened the other end.
+    fs::File::open(&fifo).unwrap()
+}
 
 /// The processes that `id` started, and those that they started.
 fn descendants(id: u32) -> Vec<(u32, String)> {
@@ -54,11 +65,7 @@ fn nothing_that_dev_started_outlives_it() {
     save(&source, &fs::read_to_string(&source).unwrap().replace("not an order", "no order"));
     dev.wait_for("live");
 
-    let fifo = folder.join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    save(&hello.join("build.rs"), &BUILD_SCRIPT.replace("FIFO", &fifo.display().to_string()));
-    // Opens once the build script has opened the other end.
-    let mut held = fs::File::open(&fifo).unwrap();
+    let mut held = endless_build(&hello);
     let started = descendants(dev.id());
     let has = |name: &str| started.iter().any(|(_, it)| it.starts_with(name));
     assert!(has("relay") && has("cargo") && has("build-script"), "{started:?}");
@@ -74,4 +81,31 @@ fn nothing_that_dev_started_outlives_it() {
     let mut dev = Dev::start(&hello);
     dev.wait_for("started");
     assert_eq!(dev.stop(), Some(0));
+}
+
+#[test]
+fn an_interrupt_ends_dev_at_once_while_it_builds_for_the_first_time_or_waits_for_a_save() {
+    const AT_ONCE: Duration = Duration::from_secs(30);
+    let hello = new_plugin(&work_folder("interrupted"));
+    let source = hello.join("src/lib.rs");
+    fs::write(&source, "it is no Rust yet").unwrap();
+    let mut dev = Dev::start(&hello);
+    dev.wait_for("failed");
+    let ended = dev.interrupt(AT_ONCE);
+    assert_eq!(ended, Some(0), "it goes on while it waits");
+
+    let mut dev = Dev::start(&hello);
+    dev.wait_for("failed");
+    let mut held = endless_build(&hello);
+    let started = descendants(dev.id());
+    let ended = dev.interrupt(AT_ONCE);
+    if ended.is_none() {
+        dev.kill();
+    }
+    assert_eq!(ended, Some(0), "it goes on while it builds");
+    let mut nothing = Vec::new();
+    held.read_to_end(&mut nothing).unwrap();
+    for (id, name) in started {
+        assert!(ends(id), "{name} ({id}) goes on without the command that started it");
+    }
 }

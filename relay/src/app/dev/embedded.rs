@@ -30,8 +30,7 @@ impl Embedded {
         let project = Project::alone(dir, &folder, settings)?;
         let project = Project { source: Some(SOURCE.to_owned()), ..project };
         let embedded = Self { config: folder.join("relay.toml"), project, folder };
-        std::fs::write(&embedded.config, embedded.configuration()?)
-            .map_err(|error| unusable("the configuration", &error))?;
+        embedded.write()?;
         let database = embedded.folder.join("shop.db");
         let scripts = OutboxScripts::new(OutboxKind::Sqlite, "outbox", "relay");
         let scripts = scripts.map_err(|error| unusable("an SQLite outbox", &error))?;
@@ -41,6 +40,27 @@ impl Embedded {
         let events = suites.into_iter().next().map(|it| it.cases).unwrap_or_default();
         let author = Author::open(&database, events.into_iter().map(|it| it.event).collect()).await?;
         Ok((embedded, author))
+    }
+
+    /// Reads the settings in the golden cases once more. Returns whether they differ from those that were written into
+    /// the configuration, which are then replaced.
+    ///
+    /// # Errors
+    /// When the cases can't be read, or the configuration can't be written.
+    pub(super) fn reread(&mut self) -> Result<bool, AppError> {
+        let suites = self.project.suites().map_err(no_events)?;
+        let settings = suites.into_iter().next().map(|it| it.config).unwrap_or_default();
+        if settings == self.project.plugin.config {
+            return Ok(false);
+        }
+        self.project.plugin.config = settings;
+        self.write()?;
+        Ok(true)
+    }
+
+    fn write(&self) -> Result<(), AppError> {
+        std::fs::write(&self.config, self.configuration()?)
+            .map_err(|error| unusable("the configuration", &error))
     }
 
     /// A sink that prints stands in for each kind, so that whatever the plugin addresses arrives.
