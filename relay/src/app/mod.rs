@@ -19,6 +19,8 @@ mod recorded;
 mod run;
 mod signals;
 mod stores;
+#[cfg(feature = "sqlite")]
+mod temporary;
 mod trace;
 
 pub use backlog::backlogs;

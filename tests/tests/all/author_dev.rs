@@ -30,10 +30,14 @@ impl Dev {
     }
 
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = author(&relay(), folder);
         // What one that is killed leaves behind is left there.
-        let temporary = target_folder().join("tmp");
-        fs::create_dir_all(&temporary).unwrap();
+        Self::start_in(folder, arguments, &target_folder().join("tmp"))
+    }
+
+    /// With a folder for temporary files of its own.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str], temporary: &Path) -> Self {
+        let mut command = author(&relay(), folder);
+        fs::create_dir_all(temporary).unwrap();
         command.args(["dev", "--json"]).args(arguments).env("TMPDIR", temporary);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (sender, news) = channel();
@@ -81,7 +85,7 @@ impl Dev {
         self.child.wait().unwrap();
     }
 
-    /// SIGINT, as Ctrl-C sends it, and its exit code; `None` where it goes on for longer than `patience`.
+    /// SIGINT, as Ctrl-C sends it, and its exit code; `None` where it went on for longer than `patience` and was killed.
     pub(crate) fn interrupt(&mut self, patience: Duration) -> Option<i32> {
         let id = self.child.id().to_string();
         std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
@@ -89,6 +93,7 @@ impl Dev {
         // Its output ends with it.
         while self.news.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
         if Instant::now() >= deadline {
+            self.kill();
             return None;
         }
         self.child.wait().unwrap().code()

@@ -113,7 +113,10 @@ pub async fn dev(options: DevOptions, news: &mut dyn FnMut(News)) -> Result<(), 
         news,
     };
     session.begin().await?;
-    session.run(captured, taken, &mut signals).await
+    let ended = session.run(captured, taken, &mut signals).await;
+    // Before the temporary folder goes: nothing writes there any more.
+    drop(children);
+    ended
 }
 
 impl Session<'_> {
