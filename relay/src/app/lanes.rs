@@ -71,11 +71,7 @@ impl Shared<'_> {
         shard: Shard,
         share: Option<Share>,
     ) -> Result<LaneParts, AppError> {
-        let missing = |what: &str, name: &str| AppError::Refused {
-            code: "C021",
-            what: format!("pipeline {:?} names the {what} {name:?}, which is not configured", pipeline.name),
-            remedy: "run relay check".to_owned(),
-        };
+        let missing = |noun: &str, name: &str| missing(pipeline, noun, name);
         let source =
             self.config.sources.get(&pipeline.source).ok_or_else(|| missing("source", &pipeline.source))?;
         let sink_config = self.config.sinks.get(sink).ok_or_else(|| missing("sink", sink))?.clone();
@@ -128,6 +124,15 @@ impl Shared<'_> {
             standby: self.options.standby || pipeline.shards > 1,
             is_gone: process::is_gone,
         }
+    }
+}
+
+/// What `pipeline` names is not there. A configuration that was read has no such names.
+pub(super) fn missing(pipeline: &PipelineConfig, noun: &str, name: &str) -> AppError {
+    AppError::Refused {
+        code: "C021",
+        what: format!("pipeline {:?} names the {noun} {name:?}, which is not configured", pipeline.name),
+        remedy: "run relay check".to_owned(),
     }
 }
 

@@ -19,6 +19,9 @@ mod recorded;
 mod run;
 mod signals;
 mod stores;
+mod tables;
+#[cfg(feature = "sqlite")]
+mod temporary;
 mod trace;
 
 pub use backlog::backlogs;
@@ -33,4 +36,5 @@ pub use pipeline_cases::pipeline_cases;
 pub use recorded::newest_events;
 pub use run::{Ending, RunOptions, run};
 pub use stores::open_stores;
+pub use tables::{TriedTable, try_tables};
 pub use trace::{EventFate, LaneTrace, Trace, TracedRow, trace};

@@ -112,14 +112,10 @@ fn lanes_of(
     suite: &Suite,
 ) -> Result<Vec<Lane>, AppError> {
     check_tables(config, pipeline, suite)?;
-    let missing = |name: &str| AppError::Refused {
-        code: "C021",
-        what: format!("pipeline {:?} names {name:?}, which is not configured", pipeline.name),
-        remedy: "run relay check".to_owned(),
-    };
+    let missing = |noun: &str, name: &str| lanes::missing(pipeline, noun, name);
     let mut generations: Vec<(LiveGeneration, Grant)> = Vec::new();
     for name in &pipeline.plugins {
-        let plugin = config.plugins.get(name).ok_or_else(|| missing(name))?;
+        let plugin = config.plugins.get(name).ok_or_else(|| missing("plugin", name))?;
         let granted = PluginConfig { lookups: tables_of(&plugin.plugin, suite)?, ..plugin.plugin.clone() };
         let generation = host.load(&granted).map_err(|error| PluginErrors(vec![error]))?;
         generations.push((
@@ -129,8 +125,8 @@ fn lanes_of(
     }
     let mut lanes = Vec::new();
     for sink in &pipeline.sinks {
-        let kind = lanes::kind(config.sinks.get(sink).ok_or_else(|| missing(sink))?);
-        let router = lanes::router(config, pipeline, sink)?.ok_or_else(|| missing(sink))?;
+        let kind = lanes::kind(config.sinks.get(sink).ok_or_else(|| missing("sink", sink))?);
+        let router = lanes::router(config, pipeline, sink)?.ok_or_else(|| missing("sink", sink))?;
         let stages = generations.iter().map(|(live, grant)| Stage::new(live.clone(), grant.clone()));
         let stages = stages.collect::<Result<Vec<_>, _>>()?;
         let chain = Chain::new(pipeline.source.clone(), router, stages);

@@ -5,7 +5,7 @@ use clap::Args;
 use super::config_file::ConfigFile;
 use super::table::counted;
 use super::{Exit, Failure};
-use crate::app::MemoryBudget;
+use crate::app::{MemoryBudget, TriedTable, try_tables};
 use crate::config::{Config, GrantedPlugin};
 use crate::plugin::inspect;
 
@@ -45,6 +45,9 @@ pub(super) fn screen(file: &str, config: &Config) -> String {
     for plugin in config.plugins.values() {
         text.push_str(&format!("   {}: {}\n", plugin.plugin.name, permissions(plugin)));
     }
+    for (name, table) in try_tables(config) {
+        text.push_str(&format!("   lookup {name}: {}\n", rows(&table)));
+    }
     text.push_str(&format!("   memory: {}\n", MemoryBudget::of(config)));
     text
 }
@@ -66,6 +69,15 @@ fn permissions(it: &GrantedPlugin) -> String {
         names => format!("; with the credentials {}", names.join(", ")),
     };
     format!("{may_use}; {may_read}may address {address}{secrets}")
+}
+
+/// What a relay would find at its start. A file that is not there yet is no mistake of the configuration.
+fn rows(table: &TriedTable) -> String {
+    match table {
+        TriedTable::Rows { file, rows } => format!("{} of {}", counted(*rows as u64, "row"), file.display()),
+        TriedTable::Unreadable(why) => format!("a relay does not start with it (P140): {why}"),
+        TriedTable::NotTried => "the rows of a query, which is not asked here".to_owned(),
+    }
 }
 
 fn describe(name: &str, kind: Option<&str>) -> String {

@@ -22,8 +22,8 @@ Examples:
   relay dev --last 100 --json
 
 On every save the plugin is built, the newest recorded events go through the old and the new build side by side, and a
-running relay swaps it in. A build that fails changes nothing. Components are built for speed of building:
-relay plugin build makes the one to deploy.";
+running relay swaps it in. A build that fails changes nothing; before the first good one, it waits for the next save.
+Components are built for speed of building: relay plugin build makes the one to deploy.";
 
 /// The configuration that a folder is worked on with.
 const CONFIGURATION: &str = "relay.toml";

@@ -126,6 +126,43 @@ fn a_right_configuration_is_summed_up() {
 }
 
 #[test]
+fn tables_are_read_before_a_relay_has_to() {
+    let tables = r#"
+[lookup.customers]
+file = "tests-of-check/customers.csv"
+key  = "id"
+
+[lookup.prices]
+file = "tests-of-check/prices.json"
+key  = "id"
+
+[lookup.rates]
+file = "tests-of-check/rates.csv"
+key  = "id"
+
+[lookup.zones]
+query  = "SELECT * FROM zones"
+key    = "id"
+source = "shop"
+"#;
+    let router = "[plugin.router]\nlookups = [\"customers\", \"prices\", \"rates\", \"zones\"]";
+    let text = WRONG.replace("kafak", "kafka").replace("\"bill\"", "\"billing\"") + tables;
+    let text = text
+        .replace("[plugin.router]", router)
+        .replace("plugins = [\"router\"]", "plugins = [\"router\", \"second\"]")
+        + "\n[plugin.second]\ncomponent = \"plugins/second.wasm\"\nlookups = [\"customers\"]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("customers.csv", "id,name\n7,Ann\n8,Bob\n");
+    write("prices.json", "[{\"id\":1},{\"id\":1}]");
+    let text = text.replace("tests-of-check", &folder.path().display().to_string());
+    let config = config::parse(&text, "relay.toml", &env).unwrap();
+    let screen = check::screen("relay.toml", &config).replace(&folder.path().display().to_string(), "tables");
+    let told: Vec<&str> = screen.lines().filter(|it| it.starts_with("   lookup")).collect();
+    insta::assert_snapshot!("check_lookups", told.join("\n"));
+}
+
+#[test]
 fn warnings_are_told_apart_from_errors() {
     let unused = WRONG
         .replace("kafak", "kafka")

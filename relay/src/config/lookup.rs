@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::codes;
 use super::document::Text;
 use super::model::{SourceAdapter, SourceConfig};
+use super::references::Reference;
 use super::section::Section;
 use super::source::Named;
-use super::values::did_you_mean;
 use crate::plugin::lookup::{DatabaseConfig, FileFormatConfig, LookupConfig, OriginConfig};
 
 /// Some 200,000 rows of a hundred bytes; every plugin that reads it shares it.
@@ -103,12 +103,9 @@ fn read_query(section: &Section<'_>, query: String, sources: &Named<SourceConfig
 
 fn of_source(section: &Section<'_>, name: &Text, sources: &Named<SourceConfig>) -> Option<DatabaseConfig> {
     let known: Vec<&str> = sources.spots.keys().map(String::as_str).collect();
-    if !known.contains(&name.value.as_str()) {
-        let message =
-            format!("{:?} names the source {:?}, which is not configured", section.spot.path, name.value);
-        let allowed = format!("configured: {}{}", known.join(", "), did_you_mean(&name.value, &known));
-        section.document.reference(codes::NO_SUCH_SOURCE, &name.spot, message, allowed);
-    }
+    let who = format!("{:?} names", section.spot.path);
+    let reference = Reference { who: &who, noun: "source", code: codes::NO_SUCH_SOURCE };
+    reference.check(section.document, name, &known);
     Some(match &sources.adapters.get(&name.value)?.adapter {
         #[cfg(feature = "postgres")]
         SourceAdapter::Postgres(config) => DatabaseConfig::Postgres(config.url.clone()),

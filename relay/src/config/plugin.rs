@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::codes;
 use super::document::{Spot, Text};
 use super::model::GrantedPlugin;
-use super::references::configured_words;
+use super::references::Reference;
 use super::section::Section;
 use super::source::Named;
 use super::values::allowed_words;
@@ -41,7 +41,7 @@ fn read(name: &str, section: &Section<'_>, lookups: &Named<LookupConfig>) -> Rea
         limits: read_limits(section),
         accept: read_accept(section),
         shadow: section.text("shadow").map(|it| section.document.resolve(&it.value)),
-        lookups: read_lookups(section, lookups),
+        lookups: read_lookups(name, section, lookups),
     };
     let mut grant = BTreeMap::new();
     let mut grants = Vec::new();
@@ -77,24 +77,13 @@ fn read_accept(section: &Section<'_>) -> Vec<String> {
 }
 
 /// The tables that it may read. One whose own settings are wrong is told of there.
-fn read_lookups(section: &Section<'_>, configured: &Named<LookupConfig>) -> Vec<LookupConfig> {
-    let mut granted: Vec<LookupConfig> = Vec::new();
-    for text in section.texts("lookups") {
-        let names: Vec<&str> = configured.spots.keys().map(String::as_str).collect();
-        if !names.contains(&text.value.as_str()) {
-            let message = format!(
-                "{:?} names the lookup table {:?}, which is not configured",
-                section.spot.path, text.value
-            );
-            let allowed = configured_words(&text.value, &names);
-            section.document.reference(codes::NO_SUCH_LOOKUP, &text.spot, message, allowed);
-        } else if granted.iter().any(|it| it.name == text.value) {
-            let message = format!("{:?} names the lookup table {:?} twice", section.spot.path, text.value);
-            section.document.error(codes::TWICE, &text.spot, message, "");
-        }
-        granted.extend(configured.adapters.get(&text.value).cloned());
-    }
-    granted
+fn read_lookups(plugin: &str, section: &Section<'_>, configured: &Named<LookupConfig>) -> Vec<LookupConfig> {
+    let used = section.texts("lookups");
+    let names: Vec<&str> = configured.spots.keys().map(String::as_str).collect();
+    let who = format!("plugin {plugin:?} names");
+    let reference = Reference { who: &who, noun: "lookup table", code: codes::NO_SUCH_LOOKUP };
+    reference.check_each(section.document, &used, &names);
+    used.iter().filter_map(|it| configured.adapters.get(&it.value).cloned()).collect()
 }
 
 fn empty_object() -> serde_json::Value {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::document::{Spot, Text};
+use super::document::{Document, Spot, Text};
 use super::model::{SinkConfig, SourceConfig};
 use super::pipeline::ReadPipeline;
 use super::plugin::ReadPlugin;
@@ -11,6 +11,43 @@ use super::section::Section;
 use super::source::Named;
 use super::values::did_you_mean;
 use crate::plugin::lookup::LookupConfig;
+
+/// How one part of the configuration calls others by their names.
+pub(super) struct Reference<'a> {
+    /// Who does, and how: `pipeline "orders" names`.
+    pub(super) who: &'a str,
+    /// What is named: `sink`.
+    pub(super) noun: &'a str,
+    /// The code of a name that is not there.
+    pub(super) code: &'static str,
+}
+
+impl Reference<'_> {
+    /// Whether `name` is one of `configured`; where it is not, that is told, with those that are.
+    pub(super) fn check(&self, document: &Document<'_>, name: &Text, configured: &[&str]) -> bool {
+        let is_configured = configured.contains(&name.value.as_str());
+        if !is_configured {
+            let allowed = configured_words(&name.value, configured);
+            document.reference(self.code, &name.spot, self.not_configured(name), allowed);
+        }
+        is_configured
+    }
+
+    /// [`Reference::check`] for all of `names`, each of which may stand there once.
+    pub(super) fn check_each(&self, document: &Document<'_>, names: &[Text], configured: &[&str]) {
+        let mut seen = BTreeSet::new();
+        for name in names {
+            if self.check(document, name, configured) && !seen.insert(name.value.as_str()) {
+                let message = format!("{} the {} {:?} twice", self.who, self.noun, name.value);
+                document.error(codes::TWICE, &name.spot, message, "");
+            }
+        }
+    }
+
+    fn not_configured(&self, name: &Text) -> String {
+        format!("{} the {} {:?}, which is not configured", self.who, self.noun, name.value)
+    }
+}
 
 pub(super) fn check(
     root: &Section<'_>,
@@ -28,17 +65,15 @@ pub(super) fn check(
     let sink_names: Vec<&str> = sinks.spots.keys().map(String::as_str).collect();
     let plugin_names: Vec<&str> = plugins.keys().map(String::as_str).collect();
     for (name, pipeline) in pipelines {
-        let user = User { root, pipeline: name };
+        let who = format!("pipeline {name:?} names");
+        let reference = |noun, code| Reference { who: &who, noun, code };
         if !pipeline.source.value.is_empty() {
-            user.check(
-                "source",
-                codes::NO_SUCH_SOURCE,
-                std::slice::from_ref(&pipeline.source),
-                &source_names,
-            );
+            let source = reference("source", codes::NO_SUCH_SOURCE);
+            source.check(root.document, &pipeline.source, &source_names);
         }
-        user.check("plugin", codes::NO_SUCH_PLUGIN, &pipeline.plugins, &plugin_names);
-        user.check("sink", codes::NO_SUCH_SINK, &pipeline.sinks, &sink_names);
+        let plugin = reference("plugin", codes::NO_SUCH_PLUGIN);
+        plugin.check_each(root.document, &pipeline.plugins, &plugin_names);
+        reference("sink", codes::NO_SUCH_SINK).check_each(root.document, &pipeline.sinks, &sink_names);
         check_routes(root, name, pipeline);
         check_shards(root, pipeline, sources);
     }
@@ -70,34 +105,6 @@ fn check_shards(root: &Section<'_>, pipeline: &ReadPipeline, sources: &Named<Sou
             format!("the source {:?} is of type {kind}, which can't be divided", pipeline.source.value);
         let allowed = "allowed: shards = 1, or a source of type postgres";
         root.document.reference(codes::CONFLICT, spot, message, allowed);
-    }
-}
-
-struct User<'a> {
-    root: &'a Section<'a>,
-    pipeline: &'a str,
-}
-
-impl User<'_> {
-    fn check(&self, noun: &str, code: &'static str, used: &[Text], configured: &[&str]) {
-        let mut seen = BTreeSet::new();
-        for name in used {
-            if !configured.contains(&name.value.as_str()) {
-                let message = format!(
-                    "pipeline {:?} names the {noun} {:?}, which is not configured",
-                    self.pipeline, name.value
-                );
-                self.root.document.reference(
-                    code,
-                    &name.spot,
-                    message,
-                    configured_words(&name.value, configured),
-                );
-            } else if !seen.insert(name.value.as_str()) {
-                let message = format!("pipeline {:?} names the {noun} {:?} twice", self.pipeline, name.value);
-                self.root.document.error(codes::TWICE, &name.spot, message, "");
-            }
-        }
     }
 }
 
@@ -138,20 +145,19 @@ fn check_grants(
         users().flat_map(|it| it.config.sinks.iter().map(String::as_str)).collect();
     let used = users().next().is_some();
     let sinks: Vec<&str> = if used { reachable.into_iter().collect() } else { configured.to_vec() };
+    let who = format!("plugin {name:?} is granted");
+    let reference = Reference { who: &who, noun: "sink", code: codes::GRANT };
     for grant in &plugin.grants {
         if sinks.contains(&grant.value.as_str()) {
             continue;
         }
         let message = if configured.contains(&grant.value.as_str()) {
-            format!(
-                "plugin {name:?} is granted the sink {:?}, which no pipeline that uses the plugin has",
-                grant.value
-            )
+            format!("{who} the sink {:?}, which no pipeline that uses the plugin has", grant.value)
         } else {
-            format!("plugin {name:?} is granted the sink {:?}, which is not configured", grant.value)
+            reference.not_configured(grant)
         };
         let allowed = format!("allowed: {}{}", sinks.join(", "), did_you_mean(&grant.value, &sinks));
-        root.document.reference(codes::GRANT, &grant.spot, message, allowed);
+        root.document.reference(reference.code, &grant.spot, message, allowed);
     }
 }
 
@@ -208,7 +214,7 @@ pub(super) fn warn_of_unused_lookups(
     }
 }
 
-pub(super) fn configured_words(word: &str, configured: &[&str]) -> String {
+fn configured_words(word: &str, configured: &[&str]) -> String {
     match configured {
         [] => "none is configured".to_owned(),
         _ => format!("configured: {}{}", configured.join(", "), did_you_mean(word, configured)),

@@ -18,7 +18,27 @@ pub struct Hostility {
     does: &'static str,
     /// WebAssembly text beside its functions.
     more: &'static str,
+    /// WebAssembly text: what it imports beside the log.
+    imports: &'static str,
 }
+
+const GET: &str = "(import \"relay:plugin/kv@0.1.0\" \"get\" (func $get (param i32 i32 i32 i32 i32)))";
+const GET_MANY: &str =
+    "(import \"relay:plugin/kv@0.1.0\" \"get-many\" (func $get_many (param i32 i32 i32 i32 i32)))";
+const COUNT: &str =
+    "(import \"relay:plugin/metrics@0.1.0\" \"add-counter\" (func $count_one (param i32 i32 i64 i32 i32)))";
+
+/// Counts one more under a name of eight letters, another one for each number.
+const COUNT_NAMED: &str = "(func $count_named (param $place i32) (param $number i32) (local $name i64)
+  (local.set $name (i64.extend_i32_u (local.get $number)))
+  (local.set $name (i64.and (i64.const 0x0000ffff0000ffff)
+    (i64.or (local.get $name) (i64.shl (local.get $name) (i64.const 16)))))
+  (local.set $name (i64.and (i64.const 0x00ff00ff00ff00ff)
+    (i64.or (local.get $name) (i64.shl (local.get $name) (i64.const 8)))))
+  (local.set $name (i64.and (i64.const 0x0f0f0f0f0f0f0f0f)
+    (i64.or (local.get $name) (i64.shl (local.get $name) (i64.const 4)))))
+  (i64.store (local.get $place) (i64.add (local.get $name) (i64.const 0x6161616161616161)))
+  (call $count_one (local.get $place) (i32.const 8) (i64.const 1) (i32.const 0) (i32.const 0)))";
 
 /// Everything that a component may do to the relay while it runs.
 pub const HOSTILITIES: &[Hostility] = &[
@@ -106,10 +126,60 @@ pub const HOSTILITIES: &[Hostility] = &[
          (i32.store8 offset=16 (local.get $verdict) (i32.const 1))
          (i64.store offset=24 (local.get $verdict) (i64.const -1))",
     ),
+    Hostility {
+        imports: GET,
+        ..hostility(
+            "rows",
+            "P128",
+            "(local.set $place (call $zeroed (i32.const 24)))
+             (loop $ever
+               (call $get (i32.const 100) (i32.const 4) (i32.const 100) (i32.const 4) (local.get $place))
+               ;; The row that came is forgotten: its own memory is not what stops it.
+               (global.set $top (i32.add (local.get $place) (i32.const 24)))
+               (br $ever))",
+        )
+    },
+    Hostility {
+        imports: GET_MANY,
+        ..hostility(
+            "keys",
+            "P128",
+            "(local.set $place (call $zeroed (i32.const 800024)))
+             (loop $ever
+               (call $get_many (i32.const 100) (i32.const 4)
+                 (i32.add (local.get $place) (i32.const 24)) (i32.const 100000) (local.get $place))
+               (global.set $top (i32.add (local.get $place) (i32.const 800024)))
+               (br $ever))",
+        )
+    },
+    Hostility {
+        imports: COUNT,
+        more: COUNT_NAMED,
+        ..hostility(
+            "series",
+            "P121",
+            "(local.set $place (call $zeroed (i32.const 8)))
+             (loop $ever
+               (call $count_named (local.get $place) (local.get $left))
+               (local.set $left (i32.add (local.get $left) (i32.const 1)))
+               (br $ever))",
+        )
+    },
+    Hostility {
+        imports: COUNT,
+        ..hostility(
+            "names",
+            "P121",
+            "(local.set $place (call $zeroed (i32.const 4194304)))
+             (loop $ever
+               (call $count_one (local.get $place) (i32.const 4194304) (i64.const 1) (i32.const 0) (i32.const 0))
+               (br $ever))",
+        )
+    },
 ];
 
 const fn hostility(name: &'static str, code: &'static str, does: &'static str) -> Hostility {
-    Hostility { name, code, does, more: "" }
+    Hostility { name, code, does, more: "", imports: "" }
 }
 
 impl Hostility {
@@ -118,8 +188,26 @@ impl Hostility {
     /// # Errors
     /// What is wrong with its text.
     pub fn component(&self) -> Result<Vec<u8>, String> {
-        component(self.does, "", self.more)
+        made_of(&importing(self.imports, &text(self.does, "", self.more)))
     }
+}
+
+/// A component that counts under `names` names on every event that others are hostile to, and once under one that is no
+/// name, and then publishes the event unchanged.
+///
+/// # Errors
+/// What is wrong with its text.
+pub fn counting(names: u32) -> Result<Vec<u8>, String> {
+    let does = format!(
+        "(local.set $place (call $zeroed (i32.const 8)))
+         (loop $next
+           (call $count_named (local.get $place) (local.get $left))
+           (local.set $left (i32.add (local.get $left) (i32.const 1)))
+           (br_if $next (i32.lt_u (local.get $left) (i32.const {names}))))
+         (call $count_one (i32.const 140) (i32.const 11) (i64.const 1) (i32.const 0) (i32.const 0))
+         (drop (call $publish (local.get $verdict) (i32.const 1)))"
+    );
+    made_of(&importing(COUNT, &text(&does, "", COUNT_NAMED)))
 }
 
 /// A component that harms nobody.
@@ -135,9 +223,7 @@ pub fn harmless() -> Result<Vec<u8>, String> {
 /// # Errors
 /// What is wrong with its text.
 pub fn with_clock() -> Result<Vec<u8>, String> {
-    let memory = "(memory $memory";
-    let import = "(import \"relay:plugin/clock@0.1.0\" \"now\" (func $now (result i64)))";
-    made_of(&GUEST.replacen(memory, &format!("{import}\n  {memory}"), 1))
+    made_of(&importing("(import \"relay:plugin/clock@0.1.0\" \"now\" (func $now (result i64)))", GUEST))
 }
 
 /// A component that uses every interface that the relay offers, and harms nobody.
@@ -181,9 +267,17 @@ pub fn at_start(does: &str) -> Result<Vec<u8>, String> {
 }
 
 fn component(hostile: &str, configure: &str, more: &str) -> Result<Vec<u8>, String> {
-    let text =
-        GUEST.replace(";; HOSTILE", hostile).replace(";; CONFIGURE", configure).replace(";; MORE", more);
-    made_of(&text)
+    made_of(&text(hostile, configure, more))
+}
+
+fn text(hostile: &str, configure: &str, more: &str) -> String {
+    GUEST.replace(";; HOSTILE", hostile).replace(";; CONFIGURE", configure).replace(";; MORE", more)
+}
+
+/// `text` with `imports`, which come before everything else of a module.
+fn importing(imports: &str, text: &str) -> String {
+    let memory = "(memory $memory";
+    text.replacen(memory, &format!("{imports}\n  {memory}"), 1)
 }
 
 fn made_of(text: &str) -> Result<Vec<u8>, String> {

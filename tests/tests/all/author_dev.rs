@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use relay_tests::journal::create_outbox;
 use relay_tests::stack::shared_postgres;
 use relay_tests::stack::tools::{target_folder, workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::author::{assert_ends, author, relay, work_folder};
@@ -30,10 +30,14 @@ impl Dev {
     }
 
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = author(&relay(), folder);
         // What one that is killed leaves behind is left there.
-        let temporary = target_folder().join("tmp");
-        fs::create_dir_all(&temporary).unwrap();
+        Self::start_in(folder, arguments, &target_folder().join("tmp"))
+    }
+
+    /// With a folder for temporary files of its own.
+    pub(crate) fn start_in(folder: &Path, arguments: &[&str], temporary: &Path) -> Self {
+        let mut command = author(&relay(), folder);
+        fs::create_dir_all(temporary).unwrap();
         command.args(["dev", "--json"]).args(arguments).env("TMPDIR", temporary);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (sender, news) = channel();
@@ -79,6 +83,20 @@ impl Dev {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// SIGINT, as Ctrl-C sends it, and its exit code; `None` where it went on for longer than `patience` and was killed.
+    pub(crate) fn interrupt(&mut self, patience: Duration) -> Option<i32> {
+        let id = self.child.id().to_string();
+        std::process::Command::new("kill").args(["-INT", &id]).status().unwrap();
+        let deadline = Instant::now() + patience;
+        // Its output ends with it.
+        while self.news.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+        if Instant::now() >= deadline {
+            self.kill();
+            return None;
+        }
+        self.child.wait().unwrap().code()
     }
 
     /// SIGTERM, and its exit code.
@@ -149,6 +167,47 @@ fn every_save_is_built_compared_and_live_and_broken_ones_stop_nothing() {
         assert!(part("longest_wait") < 5_000.0, "{live}");
     }
     assert_eq!(dev.stop(), Some(0));
+}
+
+#[test]
+fn a_first_build_that_fails_waits_for_the_save_that_mends_it() {
+    let hello = new_plugin(&work_folder("broken-at-first"));
+    let (source, cases) = (hello.join("src/lib.rs"), hello.join("cases/orders.toml"));
+    let [original, settings] = [&source, &cases].map(|it| fs::read_to_string(it).unwrap());
+    fs::write(&source, original.replace("Ok(discard(\"not an order\"))", "Ok(7)")).unwrap();
+    fs::write(&cases, settings.replace("config = { topic", "config = { tropic")).unwrap();
+    let mut dev = Dev::start(&hello);
+    let failed = dev.wait_for("failed");
+    assert_eq!((&failed["code"], &failed["running"]), (&json!("P155"), &Value::Null), "{failed}");
+    assert!(failed["words"].as_str().unwrap().contains("mismatched types"), "{failed}");
+
+    // It compiles, and refuses the settings that the golden cases give it.
+    save(&source, &original);
+    assert_eq!(dev.wait_for("saved")["file"], "src/lib.rs");
+    let failed = dev.wait_for("failed");
+    assert_eq!((&failed["code"], &failed["running"]), (&json!("P107"), &Value::Null), "{failed}");
+
+    save(&cases, &settings);
+    let started = dev.wait_for("started");
+    assert_eq!(started["cases"]["passed"], 3, "{started}");
+    // From here on everything is as usual, with the settings that were corrected.
+    save(&source, &original.replace("not an order", "no order"));
+    let live = dev.wait_for("live");
+    assert!(live["first_output"].is_number(), "{live}");
+    assert_eq!(dev.stop(), Some(0));
+}
+
+#[test]
+fn a_first_build_that_no_save_can_mend_ends_the_command() {
+    let hello = new_plugin(&work_folder("without-cargo"));
+    let text =
+        CONFIGURED.replace("URL", "postgres://nobody@192.0.2.1/none").replace("COMPONENT", "hello.wasm");
+    fs::write(hello.join("relay.toml"), text).unwrap();
+    let mut command = author(Path::new("timeout"), &hello);
+    command.arg("60").arg(relay()).arg("dev").env("CARGO", "/nowhere/cargo");
+    let output = command.output().unwrap();
+    let (_, err) = assert_ends(&output, 1);
+    assert!(err.starts_with("error[P153]: "), "{err}");
 }
 
 #[test]
@@ -234,6 +293,42 @@ sinks   = ["events"]
 [admin]
 listen = "off"
 "#;
+
+/// What comes to the second plugin of a chain is made by the first, so nothing is known of it until that one was built.
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_of_a_chain_are_first_built_in_order_and_the_relay_starts_with_all_of_them() {
+    let (first_of, second_of) = (work_folder("chain-first"), work_folder("chain-second"));
+    let (first, second) = (new_plugin(&first_of), new_plugin(&second_of));
+    let url = shared_postgres().await.unwrap().create_database("dev_chain").await.unwrap();
+    create_outbox(&url).await.unwrap();
+    let component = |plugin: &Path| {
+        let name = plugin.file_name().unwrap();
+        plugin.join(name).with_extension("wasm").display().to_string()
+    };
+    let table = "[plugin.mine]\ncomponent = \"COMPONENT\"\nconfig    = { topic = \"configured\" }\n";
+    let text = CONFIGURED.replace("plugins = [\"mine\"]", "plugins = [\"earlier\", \"mine\"]");
+    let text = format!("{text}{}", table.replace("mine", "earlier").replace("COMPONENT", &component(&first)));
+    let text = text.replace("URL", &url).replace("COMPONENT", &component(&second));
+    fs::write(first_of.join("shop.toml"), text).unwrap();
+    let [source, later] = [&first, &second].map(|it| it.join("src/lib.rs"));
+    let original = fs::read_to_string(&source).unwrap();
+    fs::write(&source, original.replace("Ok(discard(\"not an order\"))", "Ok(7)")).unwrap();
+    tokio::task::block_in_place(|| {
+        let mut dev = Dev::start_with(&first_of, &["--config", "shop.toml"]);
+        assert_eq!(dev.wait_for("failed")["plugin"], "earlier");
+        // A save of a plugin that waits for its turn begins nothing.
+        save(&later, &original.replace("not an order", "no order"));
+        save(&source, &original);
+        assert_eq!(dev.wait_for("saved")["plugin"], "earlier");
+        assert_eq!(dev.wait_for("started")["plugin"], "earlier");
+        assert_eq!(dev.wait_for("started")["plugin"], "mine");
+        save(&later, &original.replace("not an order", "none at all"));
+        assert_eq!(dev.wait_for("saved")["plugin"], "mine");
+        let live = dev.wait_for("live");
+        assert_eq!(live["plugin"], "mine", "{live}");
+        assert_eq!(dev.stop(), Some(0));
+    });
+}
 
 #[test]
 fn a_configuration_without_a_plugins_source_is_told_what_to_do() {

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::author::{assert_ends, work_folder};
 use crate::author_dev::{Dev, new_plugin, save};
@@ -14,6 +16,15 @@ const BUILD_SCRIPT: &str = r#"fn main() {
     drop(held);
 }
 "#;
+
+/// Gives the plugin a build script that does not end, and waits until it runs. The file ends with it.
+fn endless_build(plugin: &Path) -> fs::File {
+    let fifo = plugin.with_file_name("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    save(&plugin.join("build.rs"), &BUILD_SCRIPT.replace("FIFO", &fifo.display().to_string()));
+    // Opens once the build script has opened the other end.
+    fs::File::open(&fifo).unwrap()
+}
 
 /// The processes that `id` started, and those that they started.
 fn descendants(id: u32) -> Vec<(u32, String)> {
@@ -36,6 +47,12 @@ fn descendants(id: u32) -> Vec<(u32, String)> {
     found.split_off(1)
 }
 
+/// The folders that `relay dev` has in `temporary`.
+fn folders_in(temporary: &Path) -> Vec<PathBuf> {
+    let all = fs::read_dir(temporary).unwrap().map(|it| it.unwrap().path());
+    all.filter(|it| it.file_name().unwrap().to_str().unwrap().starts_with("relay-dev-")).collect()
+}
+
 /// Waits for the end of a process that is not ours.
 fn ends(id: u32) -> bool {
     // `tail` looks at it until it is gone.
@@ -47,18 +64,15 @@ fn ends(id: u32) -> bool {
 fn nothing_that_dev_started_outlives_it() {
     let folder = work_folder("killed");
     let hello = new_plugin(&folder);
-    let mut dev = Dev::start(&hello);
+    let temporary = folder.join("tmp");
+    let mut dev = Dev::start_in(&hello, &[], &temporary);
     dev.wait_for("started");
     // A message says that the relay runs.
     let source = hello.join("src/lib.rs");
     save(&source, &fs::read_to_string(&source).unwrap().replace("not an order", "no order"));
     dev.wait_for("live");
 
-    let fifo = folder.join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    save(&hello.join("build.rs"), &BUILD_SCRIPT.replace("FIFO", &fifo.display().to_string()));
-    // Opens once the build script has opened the other end.
-    let mut held = fs::File::open(&fifo).unwrap();
+    let mut held = endless_build(&hello);
     let started = descendants(dev.id());
     let has = |name: &str| started.iter().any(|(_, it)| it.starts_with(name));
     assert!(has("relay") && has("cargo") && has("build-script"), "{started:?}");
@@ -69,9 +83,39 @@ fn nothing_that_dev_started_outlives_it() {
     for (id, name) in started {
         assert!(ends(id), "{name} ({id}) goes on without the command that started it");
     }
-    // What stands on disk is as good as before.
+    let left = folders_in(&temporary);
+    assert_eq!(left.len(), 1, "{left:?}");
+    // What stands on disk is as good as before, and what was left in passing goes.
     fs::remove_file(hello.join("build.rs")).unwrap();
-    let mut dev = Dev::start(&hello);
+    let mut dev = Dev::start_in(&hello, &[], &temporary);
     dev.wait_for("started");
+    assert!(!folders_in(&temporary).contains(&left[0]), "{} stays", left[0].display());
     assert_eq!(dev.stop(), Some(0));
+    assert_eq!(folders_in(&temporary), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn an_interrupt_ends_dev_at_once_while_it_builds_for_the_first_time_or_waits_for_a_save() {
+    const AT_ONCE: Duration = Duration::from_secs(30);
+    let hello = new_plugin(&work_folder("interrupted"));
+    let source = hello.join("src/lib.rs");
+    fs::write(&source, "it is no Rust yet").unwrap();
+    let mut dev = Dev::start(&hello);
+    dev.wait_for("failed");
+    let ended = dev.interrupt(AT_ONCE);
+    assert_eq!(ended, Some(0), "it goes on while it waits");
+
+    let temporary = hello.with_file_name("tmp");
+    let mut dev = Dev::start_in(&hello, &[], &temporary);
+    dev.wait_for("failed");
+    let mut held = endless_build(&hello);
+    let started = descendants(dev.id());
+    let ended = dev.interrupt(AT_ONCE);
+    assert_eq!(ended, Some(0), "it goes on while it builds");
+    let mut nothing = Vec::new();
+    held.read_to_end(&mut nothing).unwrap();
+    for (id, name) in started {
+        assert!(ends(id), "{name} ({id}) goes on without the command that started it");
+    }
+    assert_eq!(folders_in(&temporary), [] as [PathBuf; 0]);
 }

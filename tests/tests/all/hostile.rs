@@ -6,12 +6,14 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use relay_tests::hostile::{HOSTILITIES, Hostility, at_start, harmless, in_configure, obliging};
+use relay_tests::hostile::{HOSTILITIES, Hostility, at_start, counting, harmless, in_configure, obliging};
 use relay_tests::journal::SqliteWriter;
 use relay_tests::program::{Relay, put};
-use relay_tests::stack::HttpReceiver;
+use relay_tests::stack::{HttpReceiver, free_port};
 use serde_json::Value;
 use sqlx::{ConnectOptions as _, SqliteConnection};
+
+use crate::metrics;
 
 const LIMIT: Duration = Duration::from_secs(180);
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
@@ -22,6 +24,9 @@ const HOSTILE_EVERY: usize = 60;
 const LONGEST: Duration = Duration::from_secs(90);
 /// KiB that the relay may ever hold: a fifth of what its plugins would take together if nothing bound them.
 const MOST_MEMORY: u64 = 256 << 10;
+/// Bytes of the log: one plugin writes as fast as it can. Its batch and the events of it that are tried alone are some
+/// sixteen calls, of at most 100 lines of 4 KiB. Unbound, one line alone would have 4 MiB.
+const LARGEST_LOG: u64 = 8 << 20;
 
 /// An outbox where some events are called `h…`.
 async fn outbox(file: &Path) -> SqliteConnection {
@@ -62,6 +67,17 @@ fn pipeline(text: &mut String, name: &str, component: &Path, receiver: &HttpRece
          retry = {{ first = \"10 ms\", max = \"20 ms\", attempts = 2 }}\n"
     )
     .unwrap();
+}
+
+/// Lets these plugins read a table whose row `test` is half of what one event may have.
+fn grant_table(text: &mut String, plugins: &[&str], folder: &Path) {
+    let file = folder.join("table.json");
+    fs::write(&file, format!("{{\"test\":\"{}\"}}", "x".repeat(512 << 10))).unwrap();
+    for plugin in plugins {
+        let table = format!("[plugin.{plugin}]\n");
+        *text = text.replace(&table, &format!("{table}lookups = [\"test\"]\n"));
+    }
+    write!(text, "[lookup.test]\nfile = \"{}\"\n", file.display()).unwrap();
 }
 
 fn settings(database: &Path) -> String {
@@ -118,6 +134,7 @@ async fn a_hostile_plugin_costs_its_own_events_alone_and_a_bounded_time() {
         fs::write(&file, hostility.component().unwrap()).unwrap();
         pipeline(&mut text, hostility.name, &file, &receiver);
     }
+    grant_table(&mut text, &["rows", "keys"], folder.path());
     let start = Instant::now();
     let mut relay = Relay::start(&text).await.unwrap();
     let hostile = EVENTS / HOSTILE_EVERY;
@@ -141,7 +158,37 @@ async fn a_hostile_plugin_costs_its_own_events_alone_and_a_bounded_time() {
     assert_eq!(arrived, expected, "every other event arrived once, and nothing elsewhere");
     assert!(relay.usage().peak_memory < MOST_MEMORY, "{:?}", relay.usage());
     let log = fs::metadata(relay.folder().join("relay.log")).unwrap().len();
-    assert!(log < 3 << 20, "the log has {log} bytes");
+    assert!(log < LARGEST_LOG, "the log has {log} bytes");
+    assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_series_are_left_out_and_cost_no_event() {
+    const NAMES: u32 = 100_000;
+    const SERIES: u32 = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("shop.db");
+    outbox(&database).await;
+    let place = folder.path().join("plugin.wasm");
+    fs::write(&place, counting(NAMES).unwrap()).unwrap();
+    let receiver = HttpReceiver::start().unwrap();
+    let admin = format!("127.0.0.1:{}", free_port().unwrap());
+    let mut text = settings(&database).replace("listen = \"off\"", &format!("listen = \"{admin}\""));
+    pipeline(&mut text, "orders", &place, &receiver);
+    // What counts so much takes longer than an event may by default, and is left out all the same.
+    let limits = "[plugin.orders]\nlimits = { time = \"60 s\", batch_time = \"600 s\" }\n";
+    let mut relay = Relay::start(&text.replace("[plugin.orders]\n", limits)).await.unwrap();
+    wait_for(&receiver, EVENTS, &mut relay).await;
+    let all = metrics::all(&admin).await;
+    let series = all.lines().filter(|line| line.starts_with("plugin_")).count();
+    assert_eq!(series, SERIES as usize, "{all}");
+    let hostile = u32::try_from(EVENTS / HOSTILE_EVERY).unwrap();
+    // Those that are too many, and the one that is no name.
+    let refused = f64::from(hostile * (NAMES - SERIES + 1));
+    assert_eq!(metrics::values(&admin, "relay_plugin_metrics_refused_total").await, [refused]);
+    assert!(dead(&relay).await.is_empty());
+    assert_eq!(relay.log().lines().filter(|line| line.contains("P142")).count(), 1, "told once");
+    assert!(relay.usage().peak_memory < MOST_MEMORY, "{:?}", relay.usage());
     assert_eq!(relay.stop(DRAIN_LIMIT).await.unwrap().code(), Some(0), "{}", relay.log());
 }
 

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::AppError;
+use crate::app::temporary::TemporaryFolder;
 use crate::plugin::build;
+
+/// How the name of the demo's folder begins.
+const PREFIX: &str = "relay-demo-";
 
 /// A folder that goes with the demo.
 pub(super) struct Setup {
-    pub(super) folder: PathBuf,
+    folder: TemporaryFolder,
     pub(super) database: PathBuf,
     pub(super) config: PathBuf,
     pub(super) admin_port: u16,
@@ -23,15 +27,15 @@ pub(super) struct BuiltPlugin {
 
 impl Setup {
     pub(super) async fn prepare(sources: &Path, receiver: u16) -> Result<Self, AppError> {
-        let folder = std::env::temp_dir().join(format!("relay-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).map_err(|error| unusable("the temporary folder", &error))?;
+        let folder =
+            TemporaryFolder::new(PREFIX).map_err(|error| unusable("the temporary folder", &error))?;
         let mut plugins = Vec::new();
         for name in ["redact", "router"] {
-            plugins.push(build_plugin(sources, name, &folder).await?);
+            plugins.push(build_plugin(sources, name, folder.path()).await?);
         }
         let setup = Self {
-            database: folder.join("shop.db"),
-            config: folder.join("relay.toml"),
+            database: folder.path().join("shop.db"),
+            config: folder.path().join("relay.toml"),
             admin_port: free_port()?,
             plugins,
             folder,
@@ -42,12 +46,13 @@ impl Setup {
     }
 
     pub(super) fn log(&self) -> PathBuf {
-        self.folder.join("relay.log")
+        self.folder.path().join("relay.log")
     }
 
     fn configuration(&self, receiver: u16) -> String {
         let Self { database, admin_port, .. } = self;
-        let [redact, router] = ["redact", "router"].map(|name| self.folder.join(name).with_extension("wasm"));
+        let [redact, router] =
+            ["redact", "router"].map(|name| self.folder.path().join(name).with_extension("wasm"));
         format!(
             r#"[relay]
 cache = "cache"
@@ -80,13 +85,6 @@ sinks   = ["receiver"]
 listen = "127.0.0.1:{admin_port}"
 "#
         )
-    }
-}
-
-impl Drop for Setup {
-    fn drop(&mut self) {
-        // What can't be removed lies in the system's temporary folder, which is cleaned anyway.
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

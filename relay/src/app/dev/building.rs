@@ -97,6 +97,15 @@ fn beside(component: &Path) -> PathBuf {
 }
 
 impl Failure {
+    /// Whether a save of `plugin` can mend it: its own code is at fault, not this machine or another plugin.
+    pub(super) fn is_mended_by_a_save(&self, plugin: &str) -> bool {
+        match self {
+            Self::Build(error) => error.is_mended_by_a_save(),
+            Self::Plugin(error) => error.plugin == plugin,
+            Self::Panicked(_) => false,
+        }
+    }
+
     /// Its stable code.
     pub(super) fn code(&self) -> &'static str {
         match self {

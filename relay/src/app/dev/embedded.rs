@@ -7,14 +7,18 @@ use super::project::Project;
 use super::unusable;
 use crate::app::AppError;
 use crate::app::outbox::{OutboxKind, OutboxScripts};
+use crate::app::temporary::TemporaryFolder;
 use crate::plugin::golden::{CaseError, Suite};
 
 /// The name of the outbox's source.
 pub(super) const SOURCE: &str = "shop";
 
+/// How the name of the folder begins.
+const PREFIX: &str = "relay-dev-";
+
 /// A temporary folder with an outbox and a configuration; it goes with the command.
 pub(super) struct Embedded {
-    folder: PathBuf,
+    folder: TemporaryFolder,
     pub(super) config: PathBuf,
     pub(super) project: Project,
 }
@@ -24,15 +28,14 @@ impl Embedded {
     pub(super) async fn prepare(dir: &Path) -> Result<(Self, Author), AppError> {
         crate::plugin::build::component_of(dir)?;
         let suites = Suite::load(&dir.join(crate::plugin::build::CASES)).map_err(no_events)?;
-        let folder = std::env::temp_dir().join(format!("relay-dev-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).map_err(|error| unusable("the temporary folder", &error))?;
+        let folder =
+            TemporaryFolder::new(PREFIX).map_err(|error| unusable("the temporary folder", &error))?;
         let settings = suites.first().map(|it| it.config.clone()).unwrap_or_default();
-        let project = Project::alone(dir, &folder, settings)?;
+        let project = Project::alone(dir, folder.path(), settings)?;
         let project = Project { source: Some(SOURCE.to_owned()), ..project };
-        let embedded = Self { config: folder.join("relay.toml"), project, folder };
-        std::fs::write(&embedded.config, embedded.configuration()?)
-            .map_err(|error| unusable("the configuration", &error))?;
-        let database = embedded.folder.join("shop.db");
+        let embedded = Self { config: folder.path().join("relay.toml"), project, folder };
+        embedded.write()?;
+        let database = embedded.database();
         let scripts = OutboxScripts::new(OutboxKind::Sqlite, "outbox", "relay");
         let scripts = scripts.map_err(|error| unusable("an SQLite outbox", &error))?;
         let applied = scripts.apply(&database.display().to_string()).await;
@@ -43,11 +46,35 @@ impl Embedded {
         Ok((embedded, author))
     }
 
+    /// Reads the settings in the golden cases once more. Returns whether they differ from those that were written into
+    /// the configuration, which are then replaced.
+    ///
+    /// # Errors
+    /// When the cases can't be read, or the configuration can't be written.
+    pub(super) fn reread(&mut self) -> Result<bool, AppError> {
+        let suites = self.project.suites().map_err(no_events)?;
+        let settings = suites.into_iter().next().map(|it| it.config).unwrap_or_default();
+        if settings == self.project.plugin.config {
+            return Ok(false);
+        }
+        self.project.plugin.config = settings;
+        self.write()?;
+        Ok(true)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("shop.db")
+    }
+
+    fn write(&self) -> Result<(), AppError> {
+        std::fs::write(&self.config, self.configuration()?)
+            .map_err(|error| unusable("the configuration", &error))
+    }
+
     /// A sink that prints stands in for each kind, so that whatever the plugin addresses arrives.
     fn configuration(&self) -> Result<String, AppError> {
         let plugin = &self.project.plugin;
-        let (name, folder) = (&plugin.name, &self.folder);
-        let database = folder.join("shop.db");
+        let (name, database) = (&plugin.name, self.database());
         let wrong = |error: &dyn std::error::Error| unusable("the configuration of the cases", error);
         let config: toml::Value =
             serde_json::from_value(plugin.config.clone()).map_err(|error| wrong(&error))?;
@@ -93,13 +120,6 @@ on_dead = "skip_after_dead_letter"
 listen = "off"
 "#
         ))
-    }
-}
-
-impl Drop for Embedded {
-    fn drop(&mut self) {
-        // What can't be removed lies in the system's temporary folder, which is cleaned anyway.
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

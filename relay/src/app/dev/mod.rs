@@ -15,6 +15,7 @@ mod project;
 mod replay;
 mod session;
 mod swap;
+mod watched;
 
 use std::path::PathBuf;
 

@@ -61,7 +61,7 @@ pub enum News {
     },
     /// The running relay took a new build.
     Live(Live),
-    /// It does not compile, or can't serve; the running build goes on.
+    /// It does not compile, or can't serve; the running build goes on, or the next save is waited for.
     Failed {
         /// The plugin.
         plugin: String,

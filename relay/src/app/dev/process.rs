@@ -98,6 +98,14 @@ impl RelayProcess {
     }
 }
 
+/// What is seen next of the relay; never where there is none yet.
+pub(super) async fn next_of(relay: &mut Option<RelayProcess>) -> Option<Seen> {
+    match relay {
+        Some(relay) => relay.seen.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn read(
     pipe: impl AsyncRead + Unpin,
     understand: fn(&Value) -> Option<What>,

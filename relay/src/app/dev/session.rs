@@ -18,12 +18,13 @@ use super::process::{self, RelayProcess, Seen, What};
 use super::project::Project;
 use super::replay::Judged;
 use super::swap::{Saved, Swap};
+use super::watched::Watched;
 use super::{DevOptions, Subject};
 use crate::app::signals::Signals;
 use crate::app::{AppError, compiler};
 use crate::config::{Config, SourceAdapter};
 use crate::plugin::Generation;
-use crate::plugin::host::{HostConfig, PluginHost};
+use crate::plugin::host::{HostConfig, PluginConfig, PluginHost};
 
 /// How often files are looked at without a hint.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -34,14 +35,11 @@ const GATHER: Duration = Duration::from_millis(15);
 /// The embedded outbox gets an event this often: enough for a swap to be seen at once, slow enough for a log.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Files of one plugin, with what runs of it.
-struct Watched {
-    project: Project,
-    files: Files,
-    /// The newest build that works.
-    running: Option<Arc<dyn Generation>>,
-    building: bool,
-    swap: Option<Swap>,
+/// What comes of a build, in this order.
+enum Step {
+    /// A line of cargo, of a plugin that nothing runs of yet.
+    Line(String),
+    Ended(Ended),
 }
 
 /// A build that ended.
@@ -53,16 +51,19 @@ struct Ended {
 
 struct Session<'n> {
     host: Arc<PluginHost>,
+    /// The configuration of the running relay.
+    file: PathBuf,
     /// The process group of whatever this command starts.
     group: i32,
     plugins: Vec<Watched>,
+    embedded: Option<Embedded>,
     sources: BTreeMap<String, SourceAdapter>,
     last: usize,
     author: Option<Author>,
     /// The running relay reads: what is written now has to wait for nothing.
     reading: bool,
     builds: JoinSet<()>,
-    ended: UnboundedSender<Ended>,
+    steps: UnboundedSender<Step>,
     /// What was told of the relay since the last build: each line once.
     told: HashSet<String>,
     news: &'n mut dyn FnMut(News),
@@ -70,14 +71,16 @@ struct Session<'n> {
 
 /// Builds, runs and watches until a signal, telling `news` what an author wants to see.
 ///
+/// The relay starts once every plugin was built; until then a build that fails waits for the next save, as it does later.
+///
 /// # Errors
-/// When a part can't start: a first build that fails, a configuration without a plugin whose source is at hand, or a
-/// relay that ends by itself.
+/// When a part can't start: a first build that no save can mend, a configuration without a plugin whose source is at
+/// hand, or a relay that ends by itself.
 pub async fn dev(options: DevOptions, news: &mut dyn FnMut(News)) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let captured = process::capture();
     let children = Children::guarded()?;
-    let (file, projects, config, author, _embedded) = match options.subject {
+    let (file, projects, config, author, embedded) = match options.subject {
         Subject::Crate(dir) => {
             let (embedded, author) = Embedded::prepare(&dir).await?;
             let config =
@@ -93,34 +96,31 @@ pub async fn dev(options: DevOptions, news: &mut dyn FnMut(News)) -> Result<(), 
             (file, projects, config, None, None)
         }
     };
-    let (ended, ends) = unbounded_channel();
-    let plugins = projects.into_iter().map(|project| Watched {
-        files: Files::of(&project.dir),
-        project,
-        running: None,
-        building: false,
-        swap: None,
-    });
+    let (steps, taken) = unbounded_channel();
     let mut session = Session {
         host: Arc::new(PluginHost::with(&host_config(&config))?),
+        file,
         group: children.group(),
-        plugins: plugins.collect(),
+        plugins: projects.into_iter().map(Watched::of).collect(),
+        embedded,
         sources: adapters(&config),
         last: options.last,
         author,
         reading: false,
         builds: JoinSet::new(),
-        ended,
+        steps,
         told: HashSet::new(),
         news,
     };
     session.begin().await?;
-    let relay = RelayProcess::start(&file, children.group())?;
-    session.run(relay, captured, ends, &mut signals).await
+    let ended = session.run(captured, taken, &mut signals).await;
+    // Before the temporary folder goes: nothing writes there any more.
+    drop(children);
+    ended
 }
 
 impl Session<'_> {
-    /// Builds everything once and shows what becomes of the recorded events.
+    /// Says what is watched, and begins to build it.
     async fn begin(&mut self) -> Result<(), AppError> {
         if let Some(author) = &mut self.author {
             author.round().await?;
@@ -137,26 +137,25 @@ impl Session<'_> {
         };
         let plugins = self.plugins.iter().map(|it| (it.project.plugin.name.clone(), it.project.dir.clone()));
         (self.news)(News::Watching { plugins: plugins.collect(), outbox, last: self.last });
-        for index in 0..self.plugins.len() {
-            let (lines, mut progress) = unbounded_channel();
-            let build = self.build_of(index).run(move |line| {
-                // Shown while it lasts; nobody listens to the rest.
-                let _ = lines.send(line.to_owned());
-            });
-            let shown = async {
-                while let Some(line) = progress.recv().await {
-                    (self.news)(News::Progress(line));
-                }
-            };
-            let (built, ()) = tokio::join!(build, shown);
-            let Built { judged, .. } = built?;
-            let Judged { generation, fates, cases, .. } = judged;
-            let digest = digest_of(&*generation);
-            self.plugins[index].running = Some(generation);
-            let plugin = self.plugins[index].project.plugin.name.clone();
-            (self.news)(News::Started { plugin, digest, fates, cases });
-        }
+        self.build_next();
         Ok(())
+    }
+
+    /// Begins the first build of the next plugin that had none, one after the other. What comes to a plugin is made by
+    /// those before it, so they have to run.
+    fn build_next(&mut self) {
+        if self.plugins.iter().any(|it| it.building) {
+            return;
+        }
+        let runs = |plugin: &PluginConfig| {
+            let found = self.plugins.iter().find(|it| it.project.plugin.name == plugin.name);
+            found.is_none_or(|it| it.running.is_some())
+        };
+        let next = self.plugins.iter().position(|it| !it.begun && it.project.earlier.iter().all(runs));
+        if let Some(index) = next {
+            self.plugins[index].files = Files::of(&self.plugins[index].project.dir);
+            self.build(index, Instant::now());
+        }
     }
 
     /// The next build of a plugin.
@@ -170,11 +169,11 @@ impl Session<'_> {
 
     async fn run(
         &mut self,
-        mut relay: RelayProcess,
         mut captured: UnboundedReceiver<Seen>,
-        mut ends: UnboundedReceiver<Ended>,
+        mut steps: UnboundedReceiver<Step>,
         signals: &mut Signals,
     ) -> Result<(), AppError> {
+        let mut relay = None;
         let mut hints = Hints::of(self.plugins.iter().map(|it| it.project.dir.as_path()));
         let mut look = tokio::time::interval(LOOK_EVERY);
         let mut pace = tokio::time::interval(PACE);
@@ -182,7 +181,9 @@ impl Session<'_> {
         loop {
             tokio::select! {
                 _ = signals.next() => {
-                    relay.stop().await;
+                    if let Some(relay) = relay {
+                        RelayProcess::stop(relay).await;
+                    }
                     return Ok(());
                 }
                 () = hints.next() => {
@@ -195,9 +196,18 @@ impl Session<'_> {
                         author.next().await?;
                     }
                 }
-                Some(ended) = ends.recv() => self.built(ended),
+                Some(step) = steps.recv() => match step {
+                    Step::Line(line) => (self.news)(News::Progress(line)),
+                    Step::Ended(ended) => {
+                        self.built(ended)?;
+                        self.build_next();
+                        if relay.is_none() && self.plugins.iter().all(|it| it.running.is_some()) {
+                            relay = Some(RelayProcess::start(&self.file, self.group)?);
+                        }
+                    }
+                },
                 Some(seen) = captured.recv() => self.saw(seen).await?,
-                Some(seen) = relay.seen.recv() => {
+                Some(seen) = process::next_of(&mut relay) => {
                     if matches!(seen.what, What::Ended) {
                         return Err(AppError::Disproved("the relay ended by itself; its words stand above".to_owned()));
                     }
@@ -211,13 +221,12 @@ impl Session<'_> {
     fn look(&mut self) {
         for index in 0..self.plugins.len() {
             let watched = &mut self.plugins[index];
-            if watched.building {
+            if watched.building || !watched.begun {
                 continue;
             }
             let files = Files::of(&watched.project.dir);
             let Some((file, modified)) = files.changed_since(&watched.files) else { continue };
             watched.files = files;
-            watched.building = true;
             let plugin = watched.project.plugin.name.clone();
             // A clock that was set meanwhile makes the save look instant, at worst.
             let age = SystemTime::now().duration_since(modified).unwrap_or_default().min(LOOK_EVERY);
@@ -227,16 +236,41 @@ impl Session<'_> {
     }
 
     fn build(&mut self, plugin: usize, saved: Instant) {
-        let (build, ended) = (self.build_of(plugin), self.ended.clone());
+        self.reread_settings(plugin);
+        let watched = &mut self.plugins[plugin];
+        (watched.begun, watched.building) = (true, true);
+        // What was built before is built again in a moment.
+        let is_first = watched.running.is_none();
+        let (build, steps) = (self.build_of(plugin), self.steps.clone());
         self.builds.spawn(async move {
-            let built = build.run(|_| {}).await;
+            let lines = steps.clone();
+            let progress = move |line: &str| {
+                if is_first {
+                    let _ = lines.send(Step::Line(line.to_owned()));
+                }
+            };
+            let built = build.run(progress).await;
             // The session that listened may have ended.
-            let _ = ended.send(Ended { plugin, saved, built });
+            let _ = steps.send(Step::Ended(Ended { plugin, saved, built }));
         });
     }
 
+    /// Takes over settings that were corrected in the golden cases while nothing runs with them.
+    fn reread_settings(&mut self, plugin: usize) {
+        let watched = &mut self.plugins[plugin];
+        if let Some(embedded) = self.embedded.as_mut().filter(|_| watched.running.is_none()) {
+            // Cases that can't be read are told of by the build.
+            if let Ok(true) = embedded.reread() {
+                watched.project = embedded.project.clone();
+            }
+        }
+    }
+
     /// A build ended: tells what differs, and expects the relay to take it.
-    fn built(&mut self, ended: Ended) {
+    ///
+    /// # Errors
+    /// That of a first build that no save can mend.
+    fn built(&mut self, ended: Ended) -> Result<(), AppError> {
         let Ended { plugin: index, saved, built } = ended;
         let watched = &mut self.plugins[index];
         watched.building = false;
@@ -244,20 +278,29 @@ impl Session<'_> {
         let running = watched.running.as_deref().map(digest_of);
         let Built { component, in_place, judged } = match built {
             Ok(built) => built,
+            Err(failure) if running.is_none() && !failure.is_mended_by_a_save(&plugin) => {
+                return Err(failure.into());
+            }
             Err(failure) => {
                 let (code, words) = (failure.code(), failure.words());
                 (self.news)(News::Failed { plugin, running, code, words });
-                return;
+                return Ok(());
             }
         };
-        let from = running.unwrap_or_default();
+        let Some(from) = running else {
+            let Judged { generation, fates, cases, .. } = judged;
+            let digest = digest_of(&*generation);
+            watched.running = Some(generation);
+            (self.news)(News::Started { plugin, digest, fates, cases });
+            return Ok(());
+        };
         let differing = differing(&judged.before, &judged.fates);
         let to = digest_of(&*judged.generation);
         let (same, compared) = (from == to, judged.fates.len());
         watched.running = Some(judged.generation);
         if same && judged.cases.iter().all(|it| it.outcome.is_pass()) {
             (self.news)(News::Unchanged { plugin });
-            return;
+            return Ok(());
         }
         // The relay may have been faster than the comparison.
         let mut swap = watched.swap.take().filter(|it| it.is_to(&to)).unwrap_or_default();
@@ -268,6 +311,7 @@ impl Session<'_> {
         let cases = judged.cases;
         (self.news)(News::Built { plugin, from, to, took, compared, differing, cases });
         self.tell_swap(index, None);
+        Ok(())
     }
 
     /// Something was seen of the running relay.

@@ -49,7 +49,10 @@ pub(super) fn lines_at(news: &News, clock: &str, style: Style) -> String {
         }
         News::Live(live) => live_line(live, clock, style),
         News::Failed { plugin, running, code, words } => {
-            let goes_on = running.as_ref().map(|it| format!("; {it} goes on")).unwrap_or_default();
+            let goes_on = match running {
+                Some(running) => format!("; {running} goes on"),
+                None => "; nothing runs until a save builds".to_owned(),
+            };
             let mut text =
                 format!("{clock}  {}{goes_on}\n", style.error(&format!("build of {plugin} failed: {code}")));
             for line in words.lines() {

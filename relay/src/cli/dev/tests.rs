@@ -43,6 +43,12 @@ fn all_news() -> Vec<News> {
             outbox: "SQLite in a temporary folder, written from the golden cases".to_owned(),
             last: 20,
         },
+        News::Failed {
+            plugin: plugin(),
+            running: None,
+            code: "P155",
+            words: "plugins/hello does not compile:\nerror: expected `;`\n --> src/lib.rs:7:2".to_owned(),
+        },
         News::Started {
             plugin: plugin(),
             digest: "41d33f".to_owned(),

@@ -196,6 +196,41 @@ fn names_that_one_part_uses_for_another_have_to_exist() {
 }
 
 #[test]
+fn a_name_that_is_not_there_is_told_in_the_same_words_everywhere_with_the_nearest_one() {
+    let tables = "[lookup.rates]\nfile = \"rates.csv\"\nkey = \"id\"\n\
+                  [lookup.zones]\nquery = \"SELECT\"\nkey = \"id\"\nsource = \"shpo\"\n";
+    let plugin = "plugins = [\"redact\", \"redcat\"]\n[plugin.redact]\ncomponent = \"redact.wasm\"\n\
+                  lookups = [\"rates\", \"zones\", \"rate\", \"rates\"]\n";
+    let text = with(&format!("{plugin}{tables}")).replace("[\"out\"]", "[\"oit\"]");
+    let told: Vec<String> =
+        read(&text).unwrap_err().iter().map(|it| format!("{}; {}", it.message, it.allowed)).collect();
+    assert_eq!(
+        told,
+        [
+            "pipeline \"orders\" names the sink \"oit\", which is not configured; \
+             configured: out; did you mean \"out\"?",
+            "pipeline \"orders\" names the plugin \"redcat\", which is not configured; \
+             configured: redact; did you mean \"redact\"?",
+            "plugin \"redact\" names the lookup table \"rate\", which is not configured; \
+             configured: rates, zones; did you mean \"rates\"?",
+            "plugin \"redact\" names the lookup table \"rates\" twice; ",
+            "\"lookup.zones\" names the source \"shpo\", which is not configured; \
+             configured: shop; did you mean \"shop\"?",
+        ]
+    );
+    let granted =
+        with("plugins = [\"redact\"]\n[plugin.redact]\ncomponent = \"a\"\ngrant = { oit = [\"x\"] }");
+    let found = read(&granted).unwrap_err();
+    assert_eq!(
+        (&*found[0].message, &*found[0].allowed),
+        (
+            "plugin \"redact\" is granted the sink \"oit\", which is not configured",
+            "allowed: out; did you mean \"out\"?"
+        )
+    );
+}
+
+#[test]
 fn credentials_are_of_one_kind_and_plugins_name_those_that_there_are() {
     let sink = |credential: &str| {
         let http = format!("type = \"http\"\nurl = \"http://a\"\ncredentials = {{ {credential} }}");

@@ -111,6 +111,25 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Whether the next save of the plugin's source can mend it. The others ask for something else: a program to be
+    /// installed, a folder that may be written.
+    pub(crate) fn is_mended_by_a_save(&self) -> bool {
+        match self {
+            Self::Manifest { .. }
+            | Self::NotCdylib { .. }
+            | Self::Compile { .. }
+            | Self::NotPlugin { .. }
+            | Self::Project { .. }
+            | Self::Install { .. }
+            | Self::Cases(_) => true,
+            Self::NoCrate { .. }
+            | Self::NoCargo { .. }
+            | Self::NoTarget { .. }
+            | Self::File { .. }
+            | Self::NoTool { .. } => false,
+        }
+    }
+
     /// The stable code that `relay explain` knows.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
 
 use super::{BuildError, file};
 
@@ -69,7 +70,7 @@ pub(super) fn first_lines(words: &str) -> String {
 
 /// A folder for one build, with the contract in it; removed when dropped.
 pub(super) struct Scratch {
-    dir: PathBuf,
+    dir: TempDir,
 }
 
 impl Scratch {
@@ -78,10 +79,8 @@ impl Scratch {
     /// # Errors
     /// When the system's folder for temporary files can't be written.
     pub(super) fn new() -> Result<Self, BuildError> {
-        static BUILDS: AtomicUsize = AtomicUsize::new(0);
-        let number = BUILDS.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("relay-build-{}-{number}", std::process::id()));
-        std::fs::create_dir(&dir).map_err(file::failed("make", &dir))?;
+        let dir = tempfile::Builder::new().prefix("relay-build-").tempdir();
+        let dir = dir.map_err(file::failed("make a folder in", &std::env::temp_dir()))?;
         let scratch = Self { dir };
         let contract = scratch.contract();
         std::fs::write(&contract, Self::CONTRACT).map_err(file::failed("write", &contract))?;
@@ -90,19 +89,12 @@ impl Scratch {
 
     /// The contract that the plugin is built for.
     pub(super) fn contract(&self) -> PathBuf {
-        self.dir.join("plugin.wit")
+        self.dir.path().join("plugin.wit")
     }
 
     /// Where the component is written first.
     pub(super) fn component(&self) -> PathBuf {
-        self.dir.join("component.wasm")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What can't be removed is the system's to clean.
-        let _ = std::fs::remove_dir_all(&self.dir);
+        self.dir.path().join("component.wasm")
     }
 }
 

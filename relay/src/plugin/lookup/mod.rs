@@ -8,6 +8,7 @@ mod live;
 mod load;
 mod lookups;
 mod sql;
+mod trial;
 
 #[cfg(test)]
 mod tests;
