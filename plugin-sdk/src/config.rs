@@ -2,7 +2,8 @@
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::de::DeserializeOwned;
+use serde::de::value::Error;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use crate::bindings::exports::relay::plugin::transform as guest;
 use crate::json::{self, Document, Kind, Node};
@@ -85,15 +86,29 @@ pub(crate) fn schema<C: JsonSchema>() -> String {
 
 /// What the relay is told of a configuration: its schema, or nothing where the plugin takes none (`()`).
 pub(crate) fn described<C: JsonSchema>() -> Option<String> {
-    let unit = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<()>();
+    if takes_nothing::<C>() {
+        return None;
+    }
     let own = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<C>();
-    (own.get("type") != unit.get("type")).then(schema::<C>)
+    (own.get("type").and_then(|it| it.as_str()) != Some("null")).then(schema::<C>)
+}
+
+/// Whether a configuration is `()`. The compiler knows, so that a component without settings carries nothing that makes
+/// schemas or reads settings: more than half of it otherwise.
+fn takes_nothing<C: JsonSchema>() -> bool {
+    C::schema_id() == <()>::schema_id()
 }
 
 /// Reads a configuration. One that is absent counts as empty, so that a plugin whose settings all have
 /// defaults needs none; and an empty one as absent, so that `()` is a configuration.
-pub(crate) fn read<C: DeserializeOwned>(text: &str) -> Result<C, Vec<guest::Problem>> {
+pub(crate) fn read<C: DeserializeOwned + JsonSchema>(text: &str) -> Result<C, Vec<guest::Problem>> {
     let text = if text.trim() == "null" { "{}" } else { text };
+    if takes_nothing::<C>() {
+        let nothing =
+            C::deserialize(IntoDeserializer::<Error>::into_deserializer(())).ok().filter(|_| is_empty(text));
+        return nothing
+            .ok_or_else(|| Problem::whole("is not empty, and the plugin takes no settings").into_list());
+    }
     let read = match serde_json::from_str(text) {
         // What is wrong is told of the text that was given.
         Err(error) if is_empty(text) => serde_json::from_str("null").map_err(|_| error),
@@ -106,7 +121,8 @@ pub(crate) fn read<C: DeserializeOwned>(text: &str) -> Result<C, Vec<guest::Prob
 }
 
 fn is_empty(text: &str) -> bool {
-    serde_json::from_str::<serde_json::Map<_, _>>(text).is_ok_and(|it| it.is_empty())
+    let members = text.trim().strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    members.is_some_and(|it| it.trim().is_empty())
 }
 
 /// The pointer to the value at which reading a well-formed text stopped.
@@ -210,7 +226,7 @@ mod tests {
         assert_eq!((read::<()>("null"), read::<()>("{}"), described::<()>()), (Ok(()), Ok(()), None));
         assert_eq!(described::<Config>(), Some(schema::<Config>()));
         let message = |text| read::<()>(text).unwrap_err().remove(0).message;
-        assert_eq!(message(r#"{"topic":"orders"}"#), "invalid type: map, expected unit");
+        assert_eq!(message(r#"{"topic":"orders"}"#), "is not empty, and the plugin takes no settings");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{Fault, json};
 ///
 /// Its headers, its further columns and the name of its source are fetched from the relay when they are asked for the
 /// first time, so a plugin that looks at none of them does not pay for them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Event {
     row: types::Event,
     /// Its place in the batch that the relay knows.
@@ -30,6 +30,18 @@ pub(crate) struct Beside {
     pub(crate) source: String,
     pub(crate) headers: batch::Headers,
     pub(crate) attributes: batch::Attributes,
+}
+
+/// A clone has everything, so that it can be kept: another batch has other events at its place.
+impl Clone for Event {
+    fn clone(&self) -> Self {
+        let beside = Beside {
+            source: self.source().to_owned(),
+            headers: self.fetched_headers().clone(),
+            attributes: self.fetched_attributes().clone(),
+        };
+        Self::whole(self.row.clone(), beside)
+    }
 }
 
 impl Event {
@@ -163,15 +175,21 @@ impl Event {
 
     /// The headers the application wrote, in order; a name may occur more than once.
     pub fn headers(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
-        let headers = self.headers.get_or_init(|| batch::headers_of(self.index));
-        headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.fetched_headers().iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
     /// A further column of the outbox that the relay's configuration asked for.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        let attributes = self.attributes.get_or_init(|| batch::attributes_of(self.index));
-        attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.fetched_attributes().iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    fn fetched_headers(&self) -> &batch::Headers {
+        self.headers.get_or_init(|| batch::headers_of(self.index))
+    }
+
+    fn fetched_attributes(&self) -> &batch::Attributes {
+        self.attributes.get_or_init(|| batch::attributes_of(self.index))
     }
 
     /// When the event was written, in microseconds since the Unix epoch.

@@ -44,7 +44,8 @@ export class Event {
     this.#index = index;
   }
 
-  // What follows is fetched from the relay when it is asked for: most plugins need none of it.
+  // What follows is fetched from the relay when it is asked for, as long as the event is handled: most plugins need none
+  // of it.
 
   /** The name of the source in the relay's configuration. */
   get source() {

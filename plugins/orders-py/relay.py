@@ -58,7 +58,7 @@ def halt(reason: str) -> Answer:
 class Event:
     """One committed outbox row: id, sequence, aggregate_type, aggregate_id, event_type, content_type, payload (bytes or
     None), occurred_at (microseconds), attempt. Its source, headers and attributes are fetched from the relay when they
-    are asked for: most plugins need none of them."""
+    are asked for, as long as the event is handled: most plugins need none of them."""
 
     __slots__ = ("_row", "_index", "_headers", "_attributes")
 

@@ -14,13 +14,22 @@ pub struct Failure {
     pub detail: String,
     /// The earliest next try the receiver asked for.
     pub retry_after: Option<Duration>,
+    /// The latest second try, where there is reason to think that what failed is mended by then; further ones follow the
+    /// policy.
+    pub retry_within: Option<Duration>,
 }
 
 impl Failure {
     /// A failure without a wish for when to retry.
     #[must_use]
     pub fn new(class: FailureClass, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { class, code: Cow::Borrowed(code), detail: detail.into(), retry_after: None }
+        Self {
+            class,
+            code: Cow::Borrowed(code),
+            detail: detail.into(),
+            retry_after: None,
+            retry_within: None,
+        }
     }
 }
 

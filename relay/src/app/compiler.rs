@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 
 use crate::config::Config;
-use crate::plugin::host::{CACHE, COMPILE_TIME, CompileOptions, HostConfig, serve};
+use crate::plugin::host::{CACHE, COMPILE_TIME, HostConfig, serve};
+
+pub use crate::plugin::host::CompileOptions;
 
 /// How far a compiler stands back behind lanes: where cores are scarce it gets a tenth of what one of them gets.
 const BEHIND: i32 = 10;
@@ -16,9 +18,10 @@ const BEHIND: i32 = 10;
 /// # Errors
 /// Why there is no machine code, in words.
 pub fn compile(options: CompileOptions) -> Result<(), String> {
-    let most = |amount| Rlimit { current: Some(amount), maximum: Some(amount) };
+    // At the first limit the system says why it ends the process (`SIGXCPU`), at the second it does not.
+    let most = |amount| Rlimit { current: Some(amount), maximum: Some(amount + 1) };
     // Where the system does not let it do so, it compiles all the same, and the relay that waits for it has a limit too.
-    let _ = setrlimit(Resource::Core, most(0));
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let _ = setrlimit(Resource::Cpu, most(COMPILE_TIME.as_secs()));
     if options.behind_lanes {
         let _ = nice(BEHIND);

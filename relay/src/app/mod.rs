@@ -26,7 +26,7 @@ mod trace;
 
 pub use backlog::backlogs;
 pub use budget::MemoryBudget;
-pub use compiler::compile;
+pub use compiler::{CompileOptions, compile};
 #[cfg(all(feature = "sqlite", feature = "http"))]
 pub use demo::{DemoOptions, demo};
 #[cfg(feature = "sqlite")]

@@ -22,12 +22,15 @@ pub enum TriedTable {
     NotTried,
 }
 
-/// The tables that plugins of `config` may read, each once by its name. Reads their files, and dials nothing. Blocks its
-/// thread.
+/// The tables that the plugins of pipelines may read, each once by its name. Reads their files, and dials nothing. Blocks
+/// its thread.
 #[must_use]
 pub fn try_tables(config: &Config) -> BTreeMap<String, TriedTable> {
     let mut tried = BTreeMap::new();
-    for table in config.plugins.values().flat_map(|it| &it.plugin.lookups) {
+    // Those that no pipeline runs are not loaded by a relay either.
+    let used = |name: &String| config.pipelines.values().any(|it| it.plugins.contains(name));
+    let plugins = config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it);
+    for table in plugins.flat_map(|it| &it.plugin.lookups) {
         tried.entry(table.name.clone()).or_insert_with(|| match (&table.origin, table.try_file()) {
             (OriginConfig::File { path, .. }, Some(Ok(rows))) => {
                 TriedTable::Rows { file: path.clone(), rows }

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 /// Locked as long as the command lives that made the folder: the system lets go of it however that ends. A process
 /// number would not say as much; another process may have it by now, and one in a container has a number of its own.
-const LOCK: &str = "lock";
+const LOCK: &str = ".relay-temporary.lock";
 
 /// What the lock is called until it is locked, so that nobody takes a new folder for one that was left.
-const UNLOCKED: &str = "lock.new";
+const UNLOCKED: &str = ".relay-temporary.new";
 
 /// A temporary folder, removed when dropped. What can't be removed lies in the system's temporary folder, which is
 /// cleaned anyway.
@@ -34,8 +34,10 @@ impl TemporaryFolder {
     fn new_in(place: &Path, prefix: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(place)?;
         let lock = File::create(folder.path().join(UNLOCKED))?;
-        lock.try_lock()?;
-        fs::rename(folder.path().join(UNLOCKED), folder.path().join(LOCK))?;
+        // Where the file system knows no locks, nobody takes the folder for one that was left.
+        if lock.try_lock().is_ok() {
+            fs::rename(folder.path().join(UNLOCKED), folder.path().join(LOCK))?;
+        }
         remove_left(place, prefix, folder.path().metadata()?.uid());
         Ok(Self { folder, _lock: lock })
     }
@@ -57,9 +59,11 @@ fn remove_left(place: &Path, prefix: &str, owner: u32) {
     }
 }
 
-/// Whether nobody holds its lock. A folder without one may be anything.
+/// Whether nobody holds its lock. A folder without one may be anything, and so may one where something else has its name.
 fn is_left(folder: &Path) -> bool {
-    File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
+    let lock = folder.join(LOCK);
+    let is_lock = lock.symlink_metadata().is_ok_and(|it| it.is_file() && it.len() == 0);
+    is_lock && File::open(lock).is_ok_and(|lock| lock.try_lock().is_ok())
 }
 
 #[cfg(test)]
@@ -77,6 +81,7 @@ mod tests {
             fs::write(at(left).join("shop.db"), "").unwrap();
         }
         fs::create_dir(at("relay-dev-of-nobody")).unwrap();
+        fs::create_dir_all(at("relay-dev-of-another").join(LOCK)).unwrap();
         fs::write(outside.path().join(LOCK), "").unwrap();
         std::os::unix::fs::symlink(outside.path(), at("relay-dev-link")).unwrap();
 
@@ -85,6 +90,7 @@ mod tests {
         assert!(first.path().is_dir() && second.path().is_dir(), "a living command keeps its folder");
         assert!(!at("relay-dev-left").exists());
         assert!(at("relay-demo-left").exists() && at("relay-dev-of-nobody").exists());
+        assert!(at("relay-dev-of-another").exists());
         assert!(outside.path().join(LOCK).exists());
 
         let paths = [&first, &second].map(|it| it.path().to_owned());

@@ -20,8 +20,8 @@ mod tests;
 use clap::Subcommand;
 
 use super::{Exit, Failure};
+use crate::app::CompileOptions;
 use crate::plugin::build::BuildError;
-use crate::plugin::host::CompileOptions;
 
 /// Make plugins, look at them, and exchange them in a running relay.
 #[derive(Debug, Subcommand)]

@@ -11,7 +11,7 @@ use relay_engine::route::{Grant, Router};
 use relay_engine::verdict::{PluginMessage, Verdict};
 
 use super::tap::Watch;
-use crate::plugin::{Answer, Fault, Identity, LiveGeneration, Plugin, PluginError};
+use crate::plugin::{Answer, Fault, Identity, LiveGeneration, Plugin, PluginError, Record};
 
 /// The plugins of a pipeline in order, as one lane runs them.
 pub struct Chain {
@@ -26,8 +26,12 @@ pub struct Stage {
     live: LiveGeneration,
     grant: Grant,
     identity: Identity,
+    record: Arc<Record>,
     plugin: Box<dyn Plugin>,
 }
+
+/// How soon an event is tried again that a build on probation failed on: by then a bad one is mostly rolled back.
+const SOON: Duration = Duration::from_millis(25);
 
 impl Stage {
     /// A stage that runs the newest generation.
@@ -36,7 +40,8 @@ impl Stage {
     /// When no instance of it can be made.
     pub fn new(mut live: LiveGeneration, grant: Grant) -> Result<Self, PluginError> {
         let generation = Arc::clone(&live.borrow_and_update());
-        Ok(Self { identity: generation.identity().clone(), plugin: generation.instantiate()?, live, grant })
+        let (identity, record) = (generation.identity().clone(), generation.record());
+        Ok(Self { identity, record, plugin: generation.instantiate()?, live, grant })
     }
 }
 
@@ -130,6 +135,7 @@ impl Chain {
             let (old, new) = (stage.identity.short_digest(), generation.identity().short_digest());
             changes.push(format!("{}: {old} → {new}", stage.identity.name));
             stage.identity = generation.identity().clone();
+            stage.record = generation.record();
         }
         Ok(changes)
     }
@@ -265,6 +271,11 @@ impl Carried {
 }
 
 impl Stage {
+    /// By when an event that fails now is tried again; to be asked before it runs.
+    fn retry_within(&self) -> Option<Duration> {
+        self.record.is_on_probation().then_some(SOON)
+    }
+
     /// Runs a stage that others follow: what it addresses is routed now, what it passes on is returned.
     fn run_between(
         &mut self,
@@ -275,11 +286,12 @@ impl Stage {
         rendered: &mut [Rendered],
     ) -> Vec<Carried> {
         let router = around.router;
+        let within = self.retry_within();
         let mut passed = Vec::with_capacity(inputs.len());
         let inputs = self.answer(around, events, inputs, answers, rendered);
         for (carried, answer) in inputs.iter().zip(answers.drain(..)) {
             let Some(event) = events.get(carried.event) else { continue };
-            let messages = match verdict_messages(&self.identity, answer) {
+            let messages = match verdict_messages(&self.identity, answer, within) {
                 Ok(messages) => messages,
                 Err(ended) => {
                     end(&mut rendered[carried.event], ended);
@@ -318,6 +330,7 @@ impl Stage {
         rendered: &mut [Rendered],
     ) {
         let router = around.router;
+        let within = self.retry_within();
         let Some(inputs) = inputs else {
             answers.clear();
             self.plugin.run(around.source, events, answers);
@@ -326,7 +339,7 @@ impl Stage {
             }
             for (index, answer) in answers.drain(..).enumerate() {
                 let Some(event) = events.get(index) else { continue };
-                match verdict_messages(&self.identity, answer) {
+                match verdict_messages(&self.identity, answer, within) {
                     Ok(messages) => {
                         for (slot, message) in messages.into_iter().enumerate() {
                             add(&mut rendered[index], router.resolve(event, slot, message, &self.grant));
@@ -374,26 +387,34 @@ impl Stage {
 }
 
 /// The messages of an answer, or how the event ended without any.
-fn verdict_messages(plugin: &Identity, answer: Answer) -> Result<Vec<PluginMessage>, Rendered> {
+fn verdict_messages(
+    plugin: &Identity,
+    answer: Answer,
+    retry_within: Option<Duration>,
+) -> Result<Vec<PluginMessage>, Rendered> {
     let name = &plugin.name;
-    let fail = |class, code, detail, retry_after| {
-        let failure = Failure { retry_after, ..Failure::new(class, code, detail) };
+    let fail = |class, code, detail, retry_after, retry_within| {
+        let failure = Failure { retry_after, retry_within, ..Failure::new(class, code, detail) };
         Err(Rendered::Fail(failure))
     };
     match answer {
         Answer::Verdict(Verdict::Publish(messages)) => Ok(messages),
         Answer::Verdict(Verdict::Discard(_)) => Ok(Vec::new()),
         Answer::Verdict(Verdict::Retry { reason, after }) => {
-            fail(FailureClass::Retryable, "P160", format!("{name} asks to retry: {reason}"), after)
+            fail(FailureClass::Retryable, "P160", format!("{name} asks to retry: {reason}"), after, None)
         }
-        Answer::Verdict(Verdict::Reject { code, reason }) => {
-            fail(FailureClass::Permanent, "P161", format!("{name} rejects it as {code}: {reason}"), None)
-        }
+        Answer::Verdict(Verdict::Reject { code, reason }) => fail(
+            FailureClass::Permanent,
+            "P161",
+            format!("{name} rejects it as {code}: {reason}"),
+            None,
+            None,
+        ),
         Answer::Verdict(Verdict::Halt(reason)) => Err(Rendered::Halt(format!("{name}: {reason}"))),
         Answer::Fault(fault) => {
             let (version, digest) = (&plugin.version, plugin.short_digest());
             let detail = format!("{name} {version} ({digest}): {}", fault.detail);
-            fail(FailureClass::Retryable, fault.code, detail, None)
+            fail(FailureClass::Retryable, fault.code, detail, None, retry_within)
         }
         Answer::Failing(fault) => {
             let (version, digest) = (&plugin.version, plugin.short_digest());

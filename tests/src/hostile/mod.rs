@@ -22,6 +22,8 @@ pub struct Hostility {
     imports: &'static str,
 }
 
+const HEADERS_OF: &str =
+    "(import \"relay:plugin/batch@0.1.0\" \"headers-of\" (func $headers_of (param i32 i32)))";
 const GET: &str = "(import \"relay:plugin/kv@0.1.0\" \"get\" (func $get (param i32 i32 i32 i32 i32)))";
 const GET_MANY: &str =
     "(import \"relay:plugin/kv@0.1.0\" \"get-many\" (func $get_many (param i32 i32 i32 i32 i32)))";
@@ -138,6 +140,22 @@ pub const HOSTILITIES: &[Hostility] = &[
                (global.set $top (i32.add (local.get $place) (i32.const 24)))
                (br $ever))",
         )
+    },
+    Hostility {
+        imports: HEADERS_OF,
+        ..hostility(
+            "asking",
+            "P121",
+            "(local.set $place (call $zeroed (i32.const 8)))
+             (loop $ever
+               (call $headers_of (i32.const 0) (local.get $place))
+               (global.set $top (i32.add (local.get $place) (i32.const 8)))
+               (br $ever))",
+        )
+    },
+    Hostility {
+        imports: HEADERS_OF,
+        ..hostility("beyond", "P120", "(call $headers_of (i32.const -1) (call $zeroed (i32.const 8)))")
     },
     Hostility {
         imports: GET_MANY,

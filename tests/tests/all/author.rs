@@ -58,6 +58,43 @@ fn edit(file: &Path, from: &str, to: &str) {
     fs::write(file, text.replace(from, to)).unwrap();
 }
 
+/// A plugin that has no settings and reads no payload, and the bytes that its component may have.
+const SMALLEST: (&str, u64) = (
+    r#"use relay_plugin_sdk::prelude::*;
+
+struct Smallest;
+
+impl Plugin for Smallest {
+    type Config = ();
+
+    fn new((): ()) -> Result<Self, Problem> {
+        Ok(Self)
+    }
+
+    fn transform(&mut self, event: &Event) -> Result<Verdict, Fault> {
+        Ok(Message::kafka(event.aggregate_type()).into())
+    }
+}
+
+export!(Smallest);
+"#,
+    64 << 10,
+);
+
+#[test]
+fn a_plugin_without_settings_carries_nothing_that_reads_any() {
+    let folder = work_folder("smallest");
+    let sdk = workspace().join("plugin-sdk").display().to_string();
+    assert_ends(&run(&folder, &["plugin", "new", "smallest", "--sdk", &sdk]), 0);
+    let plugin = folder.join("smallest");
+    let (source, most) = SMALLEST;
+    fs::write(plugin.join("src/lib.rs"), source).unwrap();
+    fs::remove_dir_all(plugin.join("cases")).unwrap();
+    assert_ends(&run(&plugin, &["plugin", "build", "."]), 0);
+    let size = fs::metadata(plugin.join("smallest.wasm")).unwrap().len();
+    assert!(size < most, "{size} bytes");
+}
+
 #[test]
 fn a_new_plugin_passes_its_tests_untouched_and_says_what_an_edit_changes() {
     let folder = work_folder("untouched");

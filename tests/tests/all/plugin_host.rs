@@ -186,16 +186,9 @@ async fn how_the_compiler_ends_tells_a_bad_component_from_a_compiler_that_was_ki
         fs::write(&file, built).unwrap();
         with(&script("kill -9 $$")).unwrap()
     };
-    // A part of a component starts no compiler at all.
-    let (code, what) = killed(&ROUTER[..ROUTER.len() - 1]);
-    assert_eq!((code, what.contains("unexpected end")), ("P101", true), "{what}");
-    // Its types are in order, and a function is not.
-    let mut damaged = ROUTER.to_vec();
-    let middle = damaged.len() / 2;
-    damaged[middle..][..64].fill(0xff);
-    assert_eq!(killed(&damaged).0, "P112");
+    fs::write(&file, &ROUTER[..ROUTER.len() - 1]).unwrap();
     let (code, what) = with(&program(Profile::of_tests()).await.unwrap()).unwrap();
-    assert_eq!((code, what.contains("damaged or not complete")), ("P101", true), "{what}");
+    assert_eq!((code, what.contains("unexpected end")), ("P101", true), "{what}");
 
     let (code, what) = killed(&ROUTER);
     assert_eq!((code, what.contains("signal: 9")), ("P112", true), "{what}");
@@ -206,7 +199,7 @@ async fn how_the_compiler_ends_tells_a_bad_component_from_a_compiler_that_was_ki
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_compiler_behind_the_lanes_takes_what_they_leave_and_none_takes_processor_time_for_ever() {
+async fn a_compiler_behind_the_lanes_has_a_lower_priority_and_each_has_limited_processor_time() {
     use std::process::{Command, Stdio};
     let compiler = program(Profile::of_tests()).await.unwrap();
     for (arguments, niceness) in [(&["--behind-lanes"][..], 10), (&[], 0)] {
@@ -221,7 +214,7 @@ async fn a_compiler_behind_the_lanes_takes_what_they_leave_and_none_takes_proces
             fs::read_to_string("/proc/self/stat").unwrap().split(' ').nth(18).unwrap().parse().unwrap();
         let lower = || shown("stat").split(' ').nth(18).unwrap().parse::<i32>().unwrap() - own;
         let since = std::time::Instant::now();
-        while !(limited(&shown("limits")) && lower() == niceness) {
+        while !(limited(&shown("limits")) && lower() == niceness.min(19 - own)) {
             assert!(since.elapsed() < PATIENCE, "{arguments:?}: nice {}, {}", lower(), shown("limits"));
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }

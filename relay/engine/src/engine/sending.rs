@@ -1,8 +1,10 @@
 //! What may be sent now, and what the answers mean.
 
-use super::backoff::Jitter;
+use std::time::Duration;
+
+use super::backoff::{Jitter, RetryPolicy};
 use super::command::{Command, HeldState, RetriedPlan, RetryResult};
-use super::config::{LaneConfig, OnDead};
+use super::config::OnDead;
 use super::lane::Lane;
 use super::plan::{BatchId, EventAt};
 use super::window::State;
@@ -232,7 +234,7 @@ impl Lane {
         let Some(entry) = batch.events.get_mut(at.event as usize) else { return };
         let Some(failure) = entry.failure.as_deref().cloned() else { return };
         entry.attempts = entry.attempts.saturating_add(1);
-        let mut state = verdict(&self.config, entry.attempts, &failure, &mut self.jitter);
+        let mut state = verdict(&self.config.retry, entry.attempts, &failure, &mut self.jitter);
         let (key, attempts, bytes) = (entry.key, entry.attempts, u64::from(entry.bytes));
         let holds_key = std::mem::take(&mut entry.holds_key);
         if is_retry && state == HeldState::Dead {
@@ -317,15 +319,39 @@ impl Lane {
 }
 
 /// What a failure of the event's own makes of it.
-fn verdict(config: &LaneConfig, attempts: u32, failure: &Failure, jitter: &mut Jitter) -> HeldState {
+fn verdict(policy: &RetryPolicy, attempts: u32, failure: &Failure, jitter: &mut Jitter) -> HeldState {
     match failure.class {
         FailureClass::Permanent => HeldState::Dead,
         FailureClass::Retryable | FailureClass::Unavailable | FailureClass::Unknown => {
-            if attempts >= config.retry.attempts {
+            if attempts >= policy.attempts {
                 HeldState::Dead
             } else {
-                HeldState::Parked { after: config.retry.pause(attempts, failure.retry_after, jitter) }
+                let pause = policy.pause(attempts, failure.retry_after, jitter);
+                let within = failure.retry_within.filter(|_| attempts <= 1).unwrap_or(Duration::MAX);
+                HeldState::Parked { after: pause.min(within) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_soon_mended_is_tried_again_soon_and_once() {
+        let policy =
+            RetryPolicy { first: Duration::from_millis(200), max: Duration::from_secs(300), attempts: 12 };
+        let soon = Duration::from_millis(20);
+        let failure =
+            Failure { retry_within: Some(soon), ..Failure::new(FailureClass::Retryable, "P120", "a trap") };
+        let mut jitter = Jitter::new(7);
+        let mut pause = |attempts| match verdict(&policy, attempts, &failure, &mut jitter) {
+            HeldState::Parked { after } => after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(pause(1), soon);
+        assert!(pause(2) > soon);
+        assert_eq!(verdict(&policy, policy.attempts, &failure, &mut jitter), HeldState::Dead);
     }
 }

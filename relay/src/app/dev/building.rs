@@ -96,12 +96,15 @@ fn beside(component: &Path) -> PathBuf {
     component.with_file_name(format!(".{name}.next"))
 }
 
+/// Errors of a plugin that its source has no part in: this machine, the compiler, and lookup tables.
+const NOT_OF_THE_SOURCE: &[&str] = &["P110", "P111", "P112", "P140"];
+
 impl Failure {
     /// Whether a save of `plugin` can mend it: its own code is at fault, not this machine or another plugin.
     pub(super) fn is_mended_by_a_save(&self, plugin: &str) -> bool {
         match self {
             Self::Build(error) => error.is_mended_by_a_save(),
-            Self::Plugin(error) => error.plugin == plugin,
+            Self::Plugin(error) => error.plugin == plugin && !NOT_OF_THE_SOURCE.contains(&error.code),
             Self::Panicked(_) => false,
         }
     }

@@ -57,8 +57,12 @@ impl Embedded {
         if settings == self.project.plugin.config {
             return Ok(false);
         }
-        self.project.plugin.config = settings;
-        self.write()?;
+        let before = std::mem::replace(&mut self.project.plugin.config, settings);
+        if let Err(error) = self.write() {
+            // Not taken over: the next look finds the difference again.
+            self.project.plugin.config = before;
+            return Err(error);
+        }
         Ok(true)
     }
 

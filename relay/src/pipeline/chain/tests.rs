@@ -7,7 +7,7 @@ use relay_engine::verdict::{PluginMessage, Target, Verdict};
 use tokio::sync::watch;
 
 use super::{Chain, Rendered, Stage};
-use crate::plugin::{Answer, Generation, Identity, Permissions, Plugin, PluginError, Record};
+use crate::plugin::{Answer, Fault, Generation, Identity, Permissions, Plugin, PluginError, Record};
 
 type Transform = fn(&str, &[u8]) -> Answer;
 
@@ -22,7 +22,7 @@ impl Plugin for Scripted {
     }
 }
 
-struct Build(Identity, Transform);
+struct Build(Identity, Transform, Arc<Record>);
 
 impl Generation for Build {
     fn identity(&self) -> &Identity {
@@ -34,7 +34,7 @@ impl Generation for Build {
     }
 
     fn record(&self) -> Arc<Record> {
-        Arc::default()
+        Arc::clone(&self.2)
     }
 
     fn instantiate(&self) -> Result<Box<dyn Plugin>, PluginError> {
@@ -45,7 +45,7 @@ impl Generation for Build {
 fn build(digest: &str, transform: Transform) -> Arc<dyn Generation> {
     let identity =
         Identity { name: "scripted".to_owned(), version: "1".to_owned(), digest: digest.to_owned() };
-    Arc::new(Build(identity, transform))
+    Arc::new(Build(identity, transform, Arc::default()))
 }
 
 fn chain(plugins: &[Transform]) -> Chain {
@@ -212,6 +212,24 @@ async fn a_new_generation_is_noticed_and_taken_over() {
     assert_eq!(chain.renew().unwrap(), ["scripted: aaaaaa → bbbbbb"]);
     assert!(only(chain.run(&events(&["{}"]))).is_empty());
     assert!(chain.renew().unwrap().is_empty(), "the same generation is not taken over twice");
+}
+
+#[test]
+fn what_a_build_on_probation_fails_on_is_tried_again_soon() {
+    let fault: Transform = |_, _| Answer::Fault(Fault { code: "P120", detail: "a trap".to_owned() });
+    let tried = build("aaaaaa", fault);
+    let (_, live) = watch::channel(Arc::clone(&tried));
+    let stage = Stage::new(live, Grant::default()).unwrap();
+    let mut chain = Chain::new("shop".to_owned(), router(), vec![stage]);
+    let mut within = || match &chain.run(&events(&["{}"]))[0] {
+        Rendered::Fail(failure) => failure.retry_within,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(within(), None);
+    tried.record().begin_probation(Arc::default());
+    assert_eq!(within(), Some(super::SOON));
+    tried.record().end_probation();
+    assert_eq!(within(), None);
 }
 
 #[test]

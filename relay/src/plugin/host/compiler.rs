@@ -8,30 +8,35 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use wasmtime::Engine;
 
-use super::config::CompileOptions;
+use super::config::{BEHIND_LANES, CompileOptions};
 use super::engine::PluginEngine;
 use super::fault;
 
 /// How much processor time one component may take to compile. A language runtime of 20 MiB takes 15 s.
 pub const COMPILE_TIME: Duration = Duration::from_secs(300);
 
-/// How long the relay waits for a compiler, which may have little of a busy machine: it stands behind the lanes.
-const LIMIT: Duration = Duration::from_secs(3_000);
+/// How long the relay waits for a compiler that has all cores.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// How many times that one gets which stands behind the lanes: a busy machine may leave it little.
+const TIMES_BEHIND_LANES: u32 = 10;
+
+/// How often a waiting host looks whether anybody wants the answer still.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Bytes of machine code of one component: several times the largest language runtimes.
 const LARGEST_NATIVE: u64 = 256 << 20;
 
 /// Bytes of the compiler's words that are kept.
 const WORDS: u64 = 4 << 10;
-
-/// The signal (`SIGXCPU`) that ends a process that took more processor time than it may.
-const OUT_OF_TIME: i32 = 24;
 
 /// How the compiling process ends when the component is at fault, and not the compiler.
 const REFUSED: i32 = 1;
@@ -63,20 +68,24 @@ impl Compiler {
         Self::Process { program, arguments, limit: LIMIT }
     }
 
-    /// The machine code of `component` for `engine`. A process of its own gets `more` arguments.
+    /// The machine code of `component` for `engine`. A process of its own stands behind the lanes where it is to, and is
+    /// ended once it is `given_up`.
     pub(super) fn compile(
         &self,
         engine: &Engine,
         component: &[u8],
-        more: &[&str],
+        behind_lanes: bool,
+        given_up: &AtomicBool,
     ) -> Result<Vec<u8>, CompileError> {
         match self {
             Self::Here => engine
                 .precompile_component(component)
                 .map_err(|error| CompileError::Component(fault::cause(&error))),
             Self::Process { program, arguments, limit } => {
+                let (more, times): (&[&str], u32) =
+                    if behind_lanes { (&[BEHIND_LANES], TIMES_BEHIND_LANES) } else { (&[], 1) };
                 let child = start(program, arguments, more).map_err(CompileError::NotStarted)?;
-                converse(child, component, *limit)
+                converse(child, component, *limit * times, given_up)
             }
         }
     }
@@ -105,7 +114,12 @@ fn start(program: &Path, arguments: &[String], more: &[&str]) -> std::io::Result
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
 }
 
-fn converse(mut child: Child, component: &[u8], limit: Duration) -> Result<Vec<u8>, CompileError> {
+fn converse(
+    mut child: Child,
+    component: &[u8],
+    limit: Duration,
+    given_up: &AtomicBool,
+) -> Result<Vec<u8>, CompileError> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (done, answers) = mpsc::channel();
     thread::scope(|scope| {
@@ -113,14 +127,24 @@ fn converse(mut child: Child, component: &[u8], limit: Duration) -> Result<Vec<u
         scope.spawn(move || stdin.map(|mut it| it.write_all(component)));
         scope.spawn(move || done.send(read(stdout, LARGEST_NATIVE + 1)));
         let words = scope.spawn(move || read(stderr, WORDS));
-        let answer = answers.recv_timeout(limit);
+        let since = Instant::now();
+        let answer = loop {
+            match answers.recv_timeout(LOOK_EVERY.min(limit)) {
+                Err(RecvTimeoutError::Timeout)
+                    if since.elapsed() < limit && !given_up.load(Ordering::Relaxed) => {}
+                answer => break answer,
+            }
+        };
         if !matches!(&answer, Ok(native) if native.len() as u64 <= LARGEST_NATIVE) {
             // Late or too much: nobody waits for it any more. An error means that it has just ended.
             let _ = child.kill();
         }
         let status = child.wait().map_err(CompileError::NotStarted)?;
         let words = words.join().unwrap_or_default();
-        let native = answer.map_err(|_| CompileError::Ended(format!("it took longer than {limit:?}")))?;
+        let native = answer.map_err(|_| match given_up.load(Ordering::Relaxed) {
+            true => CompileError::Ended("nobody waits for it any more".to_owned()),
+            false => CompileError::Ended(format!("it took longer than {limit:?}")),
+        })?;
         if native.len() as u64 > LARGEST_NATIVE {
             let most = LARGEST_NATIVE >> 20;
             return Err(CompileError::Ended(format!("it makes more than {most} MiB of machine code")));
@@ -140,7 +164,7 @@ fn read(from: Option<impl Read>, most: u64) -> Vec<u8> {
 
 fn judge(status: ExitStatus, native: Vec<u8>, words: &str) -> Result<Vec<u8>, CompileError> {
     let words = words.trim();
-    if status.signal() == Some(OUT_OF_TIME) {
+    if status.signal() == Some(Signal::XCPU.as_raw()) {
         return Err(CompileError::Ended(format!("it took more than {COMPILE_TIME:?} of processor time")));
     }
     match status.code() {
@@ -153,8 +177,6 @@ fn judge(status: ExitStatus, native: Vec<u8>, words: &str) -> Result<Vec<u8>, Co
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
@@ -162,7 +184,7 @@ mod tests {
         let ended = |how: &str| {
             let arguments = vec!["-c".to_owned(), format!("kill -{how} $$")];
             let compiler = Compiler::Process { program: "/bin/sh".into(), arguments, limit: LIMIT };
-            match compiler.compile(&Engine::default(), b"component", &[]) {
+            match compiler.compile(&Engine::default(), b"component", false, &AtomicBool::new(false)) {
                 Err(CompileError::Ended(why)) => why,
                 other => panic!("{other:?}"),
             }
@@ -177,8 +199,21 @@ mod tests {
         let limit = Duration::from_millis(50);
         let compiler =
             Compiler::Process { program: "/bin/sleep".into(), arguments: vec!["600".into()], limit };
-        let ended = compiler.compile(&Engine::default(), b"component", &[]);
+        let ended = compiler.compile(&Engine::default(), b"component", false, &AtomicBool::new(false));
         assert!(matches!(&ended, Err(CompileError::Ended(why)) if why.contains("50ms")), "{ended:?}");
+        assert!(before.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_compiler_that_nobody_waits_for_is_ended() {
+        let before = Instant::now();
+        let compiler = Compiler::Process {
+            program: "/bin/sleep".into(),
+            arguments: vec!["600".into()],
+            limit: Duration::from_secs(600),
+        };
+        let ended = compiler.compile(&Engine::default(), b"component", false, &AtomicBool::new(true));
+        assert!(matches!(&ended, Err(CompileError::Ended(why)) if why.contains("nobody")), "{ended:?}");
         assert!(before.elapsed() < Duration::from_secs(60));
     }
 }

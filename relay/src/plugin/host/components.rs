@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 
 use super::cache::{CompileCache, Found, Key};
 use super::compiler::{CompileError, Compiler};
-use super::config::{BEHIND_LANES, COMPILE, HostConfig, SOURCE_LINES};
+use super::config::{COMPILE, HostConfig, SOURCE_LINES};
 use super::load::Refusal;
 use super::native;
 
@@ -26,6 +26,7 @@ pub(super) struct Components {
     has_warned: AtomicBool,
     /// Whether somebody waits for each component, or events flow meanwhile.
     stands_back: AtomicBool,
+    given_up: AtomicBool,
 }
 
 impl Components {
@@ -37,8 +38,13 @@ impl Components {
             Some(program) => Compiler::process(program.clone(), COMPILE),
             None => Compiler::Here,
         };
-        let (has_warned, stands_back) = (AtomicBool::new(false), AtomicBool::new(false));
-        let mut components = Self { cache: None, compiler, has_warned, stands_back };
+        let mut components = Self {
+            cache: None,
+            compiler,
+            has_warned: AtomicBool::new(false),
+            stands_back: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+        };
         if let Some(folder) = &config.cache {
             components.cache = CompileCache::open(folder).map_err(|why| components.warn(&why)).ok();
         }
@@ -48,6 +54,11 @@ impl Components {
     /// From now on events flow, and go before the compiler.
     pub(super) fn stand_back(&self) {
         self.stands_back.store(true, Ordering::Relaxed);
+    }
+
+    /// Nobody waits for components any more.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
     }
 
     /// The component that `bytes` hold.
@@ -79,11 +90,14 @@ impl Components {
 
     fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         let start = Instant::now();
-        let more: &[&str] = if self.stands_back.load(Ordering::Relaxed) { &[BEHIND_LANES] } else { &[] };
-        let mut compiled = self.compiler.compile(engine, bytes, more);
+        let behind_lanes = self.stands_back.load(Ordering::Relaxed);
+        let mut compiled = self.compiler.compile(engine, bytes, behind_lanes, &self.given_up);
         if let Err(CompileError::NotStarted(error)) = &compiled {
-            tracing::info!(%error, "no process can be started to compile in: this one compiles");
-            compiled = Compiler::Here.compile(engine, bytes, &[]);
+            tracing::info!(
+                %error,
+                "no process can be started to compile in: this one compiles, on all cores and beside the lanes"
+            );
+            compiled = Compiler::Here.compile(engine, bytes, behind_lanes, &self.given_up);
         }
         tracing::debug!(took = ?start.elapsed(), bytes = bytes.len(), "compiled a component");
         compiled.map_err(not_compiled)
@@ -126,8 +140,7 @@ pub(super) fn is_component(bytes: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// The refusal of a file that is no whole component.
-pub(super) fn damaged(why: &str) -> Refusal {
+fn damaged(why: &str) -> Refusal {
     Refusal {
         code: "P101",
         what: format!("the file is damaged or not complete: {why}"),

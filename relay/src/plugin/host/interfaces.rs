@@ -1,6 +1,10 @@
-//! Reads from a component's types what it imports and exports: before the time to compile it is spent, and before any of
-//! its code runs.
+//! What a component imports and exports.
 
+use std::panic::catch_unwind;
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
@@ -29,11 +33,18 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
-    /// Those of the component `bytes`. Nothing is compiled.
+    /// Those of the component `bytes`, read without compiling it. For who wants to know early or for people: what counts
+    /// is what the engine finds, see [`Interfaces::of_component`].
     ///
     /// # Errors
     /// Why it can't be told, in words.
     pub fn of(bytes: &[u8]) -> Result<Self, String> {
+        // The reader takes some things for granted that a stranger's component need not keep to.
+        catch_unwind(|| Self::decoded(bytes))
+            .unwrap_or_else(|_| Err("they can't be written as WIT".to_owned()))
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<Self, String> {
         let decoded = wit_component::decode(bytes).map_err(|error| format!("{error:#}"))?;
         let DecodedWasm::Component(resolve, world) = decoded else {
             return Err("it is a WIT package, not a component".to_owned());
@@ -43,9 +54,31 @@ impl Interfaces {
             items.map(|(key, item)| interface(&resolve, key, item)).collect::<Vec<_>>()
         };
         let exports = interfaces(&mut world.exports.iter());
-        let (stubs, imports) =
-            interfaces(&mut world.imports.iter()).into_iter().partition(|it| is_stubbed(&it.name));
-        Ok(Self { imports, stubs, exports })
+        Ok(Self::sorted(interfaces(&mut world.imports.iter()), exports))
+    }
+
+    /// Those of a compiled component.
+    pub(super) fn of_component(engine: &Engine, component: &Component) -> Self {
+        let component = component.component_type();
+        let interface = |(name, item): (&str, ComponentItem)| {
+            let functions = match item {
+                ComponentItem::ComponentInstance(instance) => {
+                    let all = instance.exports(engine);
+                    let functions = all.filter(|(_, it)| matches!(it.ty, ComponentItem::ComponentFunc(_)));
+                    functions.map(|(function, _)| function.to_owned()).collect()
+                }
+                ComponentItem::ComponentFunc(_) => vec![name.to_owned()],
+                _ => Vec::new(),
+            };
+            Interface { name: name.to_owned(), functions }
+        };
+        let imports = component.imports(engine).map(|(name, it)| interface((name, it.ty))).collect();
+        Self::sorted(imports, component.exports(engine).map(|(name, it)| interface((name, it.ty))).collect())
+    }
+
+    fn sorted(imports: Vec<Interface>, exports: Vec<Interface>) -> Self {
+        let (stubs, imports) = imports.into_iter().partition(|it| is_stubbed(&it.name));
+        Self { imports, stubs, exports }
     }
 
     /// What a build with these interfaces may use: every function that it imports, but for those without power.

@@ -8,7 +8,7 @@ use crate::plugin::lookup::{LookupConfig, LookupError, Lookups};
 use crate::plugin::{Generation, Identity, Permissions, PluginError};
 
 use super::build::Build;
-use super::components::{Components, damaged, is_component};
+use super::components::{Components, is_component};
 use super::config::{HostConfig, PluginConfig};
 use super::contract::{self, Contract, does_not_fit};
 use super::difference;
@@ -33,7 +33,7 @@ const LONGEST_SUMMARY: usize = 400;
 pub struct PluginHost {
     engine: Arc<PluginEngine>,
     components: Components,
-    /// For an author, who waits.
+    /// Compiles at once: an author waits for each build.
     shows_sources: bool,
     lookups: Arc<Lookups>,
     metrics: MetricsRegistry,
@@ -101,10 +101,15 @@ impl PluginHost {
     }
 
     /// From now on events flow: builds are compiled behind the lanes, on one core, unless their author waits for them.
-    pub fn lanes_run(&self) {
+    pub fn stand_behind_lanes(&self) {
         if !self.shows_sources {
             self.components.stand_back();
         }
+    }
+
+    /// Nobody waits for what is being compiled any more: its process is ended, and loading fails.
+    pub fn give_up(&self) {
+        self.components.give_up();
     }
 
     /// Reads the component of `config` and does everything that [`PluginHost::load_build`] does.
@@ -131,7 +136,8 @@ impl PluginHost {
         self.load_if(config, build, |_| Ok(()))
     }
 
-    /// [`PluginHost::load_build`] if `may` agrees to what the build may use, which is asked before it is compiled.
+    /// [`PluginHost::load_build`] if `may` agrees to what the build may use, which is asked before any of its code
+    /// runs; where its types can be read before it is compiled, then too.
     ///
     /// # Errors
     /// Those of [`PluginHost::load_build`], and that of `may`.
@@ -139,12 +145,14 @@ impl PluginHost {
         &self,
         config: &PluginConfig,
         build: &Build,
-        may: impl FnOnce(&Permissions) -> Result<(), PluginError>,
+        may: impl Fn(&Permissions) -> Result<(), PluginError>,
     ) -> Result<Arc<dyn Generation>, PluginError> {
         let told = |refusal: Refusal| refusal.of(&config.name);
-        let types = Types::of(build.bytes()).map_err(told)?;
-        may(&types.permissions)?;
-        let linked = self.link(config, build, types).map_err(told)?;
+        if let Some(permissions) = first_look(build.bytes()).map_err(told)? {
+            may(&permissions)?;
+        }
+        let linked = self.link(config, build).map_err(told)?;
+        may(&linked.permissions)?;
         let started = start(linked).map_err(told)?;
         Ok(Arc::new(LoadedGeneration(Arc::new(started))))
     }
@@ -157,15 +165,16 @@ impl PluginHost {
     pub fn describe(&self, name: &str, bytes: &[u8]) -> Result<Description, PluginError> {
         let config = PluginConfig::new(name, PathBuf::new(), serde_json::Value::Null);
         let build = Build::new(bytes.to_vec(), &config.config);
-        let linked = Types::of(bytes).and_then(|types| self.link(&config, &build, types));
+        let linked = first_look(bytes).and_then(|_| self.link(&config, &build));
         linked.and_then(|loaded| introduce(&loaded)).map_err(|refusal| refusal.of(name))
     }
 
     /// Everything up to the first instance: none of the guest's code has run.
-    fn link(&self, config: &PluginConfig, build: &Build, types: Types) -> Result<Loaded, Refusal> {
-        let Types { contract, permissions } = types;
+    fn link(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
         let engine = self.engine.wasmtime();
         let component = self.components.of(engine, build.bytes())?;
+        let interfaces = Interfaces::of_component(engine, &component);
+        let contract = Contract::of(&interfaces)?;
         let linked = contract
             .check_types(engine, &component)
             .and_then(|()| Linked::new(engine, &component, contract).map_err(|error| does_not_fit(&error)))
@@ -180,7 +189,7 @@ impl PluginHost {
         Ok(Loaded {
             engine: Arc::clone(&self.engine),
             linked,
-            permissions,
+            permissions: interfaces.permissions(),
             log: Arc::new(GuestLog::new(Arc::new(identity.clone()), &config.limits)),
             identity: Arc::new(identity),
             limits: config.limits.clone(),
@@ -195,22 +204,16 @@ impl PluginHost {
 
     #[cfg(test)]
     pub(super) fn prepare(&self, config: &PluginConfig, build: &Build) -> Result<Loaded, Refusal> {
-        start(self.link(config, build, Types::of(build.bytes())?)?)
+        start(self.link(config, build)?)
     }
 }
 
-/// What a component's types tell before it is compiled.
-struct Types {
-    contract: Contract,
-    permissions: Permissions,
-}
-
-impl Types {
-    fn of(bytes: &[u8]) -> Result<Self, Refusal> {
-        is_component(bytes)?;
-        let interfaces = Interfaces::of(bytes).map_err(|why| damaged(&why))?;
-        Ok(Self { contract: Contract::of(&interfaces)?, permissions: interfaces.permissions() })
-    }
+/// Refuses what is not served from the types of the component `bytes`, before the time to compile it is spent; with what
+/// it may use. `None` where they can't be read so early: the engine has the last word in any case.
+fn first_look(bytes: &[u8]) -> Result<Option<Permissions>, Refusal> {
+    is_component(bytes)?;
+    let Ok(interfaces) = Interfaces::of(bytes) else { return Ok(None) };
+    Contract::of(&interfaces).map(|_| Some(interfaces.permissions()))
 }
 
 /// Has an instance describe itself and take its configuration.

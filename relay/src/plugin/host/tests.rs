@@ -11,7 +11,7 @@ use relay_engine::verdict::Verdict;
 use serde_json::{Value, json};
 
 use super::testing::{OBEDIENT, WIT, component, config, events, obedient};
-use super::{Build, HostConfig, PluginConfig, PluginHost, PluginLimits};
+use super::{Build, HostConfig, Interfaces, PluginConfig, PluginHost, PluginLimits};
 use crate::plugin::lookup::{FileFormatConfig, LookupConfig, OriginConfig};
 use crate::plugin::{Answer, Plugin, PluginError, Tables};
 
@@ -167,6 +167,20 @@ fn a_question_about_an_event_that_the_guest_was_not_given_is_a_fault() {
 }
 
 #[test]
+fn a_component_whose_types_can_not_be_read_early_is_judged_by_the_engine() {
+    // It imports an instance with a type, called `relay:plugin/types@0.1.0`, and exports it under the same name, which
+    // is allowed, and on which the reader of WIT panics.
+    let name = [&[0, 0x18][..], b"relay:plugin/types@0.1.0"].concat();
+    let import = [&[0x0a, 0x1d, 1][..], &name, &[5, 0]].concat();
+    let export = [&[0x0b, 0x1e, 1][..], &name, &[5, 0, 0]].concat();
+    let types = [7, 0x10, 1, 0x42, 2, 1, 0x72, 1, 1, 0x61, 0x79, 4, 0, 1, 0x72, 3, 0, 0];
+    let again = [&b"\0asm\x0d\0\x01\0"[..], &types, &import, &export].concat();
+    assert!(Interfaces::of(&again).is_err());
+    let error = refusal(again, json!({}));
+    assert_eq!(error.code, "P105", "{error}");
+}
+
+#[test]
 fn once_lanes_run_a_compiler_stands_behind_them_unless_an_author_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let (program, told) = (folder.path().join("compiler"), folder.path().join("told"));
@@ -176,7 +190,7 @@ fn once_lanes_run_a_compiler_stands_behind_them_unless_an_author_waits_for_it() 
         let config = HostConfig { compiler: Some(program.clone()), source_lines, ..HostConfig::default() };
         let host = PluginHost::with(&config).unwrap();
         if lanes_run {
-            host.lanes_run();
+            host.stand_behind_lanes();
         }
         assert_eq!(host.describe("test", &obedient()).unwrap_err().code, "P112");
         std::fs::read_to_string(&told).unwrap()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::plugin::host::{PluginConfig, PluginHost};
+use crate::plugin::host::{Build, Digest, PluginConfig, PluginHost};
 use crate::plugin::shadow::ShadowTap;
 use crate::plugin::{Generation, PluginError};
 
@@ -18,6 +18,34 @@ pub(super) struct Beside {
     tap: Arc<ShadowTap>,
     candidate: Candidate,
     stamp: Option<FileStamp>,
+}
+
+/// What was found in the file, not loaded yet.
+pub(super) struct Found {
+    config: Arc<PluginConfig>,
+    read: std::io::Result<Build>,
+    reading: Reading,
+}
+
+/// What became of it.
+pub(super) struct LoadedBeside {
+    config: Arc<PluginConfig>,
+    reading: Reading,
+    generation: Result<(Arc<dyn Generation>, Digest), PluginError>,
+}
+
+impl Found {
+    pub(super) async fn load(self, host: &Arc<PluginHost>) -> LoadedBeside {
+        let Self { config, read, reading } = self;
+        let generation = match read {
+            Ok(build) => {
+                let digest = build.digest();
+                load(host, &config, build, None).await.map(|it| (it, digest))
+            }
+            Err(error) => Err(PluginError::unreadable(&config, &error)),
+        };
+        LoadedBeside { config, reading, generation }
+    }
 }
 
 impl Beside {
@@ -47,26 +75,24 @@ impl Beside {
         std::mem::replace(&mut self.stamp, stamp) != stamp
     }
 
-    /// Reads the file that `config` names and runs what it finds beside the live build. What can't be loaded changes
-    /// nothing but the log.
-    pub(super) async fn look(&mut self, host: &Arc<PluginHost>, config: &PluginConfig) {
+    /// Reads the file that `config` names. A build that is new and stable is to be loaded, which takes long, and then
+    /// given to [`Beside::run`].
+    pub(super) async fn look(&mut self, config: &PluginConfig) -> Option<Found> {
         let Some(file) = &config.shadow else {
-            return self.end(&config.name);
+            self.end(&config.name);
+            return None;
         };
         let config = Arc::new(PluginConfig { component: file.clone(), ..config.clone() });
         let read = read(&config).await;
         let reading = Reading::of(&read);
-        if self.candidate.observe(reading, Instant::now()) != Next::Judge {
-            return;
-        }
-        let loaded = match read {
-            Ok(build) => {
-                let digest = build.digest();
-                load(host, &config, build, None).await.map(|it| (it, digest))
-            }
-            Err(error) => Err(PluginError::unreadable(&config, &error)),
-        };
-        let (generation, digest) = match loaded {
+        let is_new = self.candidate.observe(reading, Instant::now()) == Next::Judge;
+        is_new.then_some(Found { config, read, reading })
+    }
+
+    /// Runs what was loaded beside the live build. What can't be loaded changes nothing but the log.
+    pub(super) fn run(&mut self, loaded: LoadedBeside) {
+        let LoadedBeside { config, reading, generation } = loaded;
+        let (generation, digest) = match generation {
             Ok(loaded) => loaded,
             Err(error) => {
                 self.candidate.refuse(reading);

@@ -39,6 +39,15 @@ pub struct ReloadTask {
     sees_events: bool,
 }
 
+/// When the task ends, however it does, nobody waits for what is being compiled.
+struct Ending(Arc<PluginHost>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
 impl std::fmt::Debug for ReloadTask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReloadTask").field("status", &*self.status.borrow()).finish_non_exhaustive()
@@ -70,7 +79,8 @@ impl ReloadTask {
 
     /// Runs until cancelled. A build that is being compiled then is given up; nothing is left behind.
     pub async fn run(mut self) {
-        self.host.lanes_run();
+        self.host.stand_behind_lanes();
+        let _ending = Ending(Arc::clone(&self.host));
         let mut folders = self.folders();
         let cancel = self.cancel.clone();
         let mut poll = Instant::now() + POLL_EVERY;
@@ -123,7 +133,7 @@ impl ReloadTask {
                     Some(index) => {
                         let work =
                             async |it: &mut Watched| it.reload(&host, config.map(|it| *it), accept).await;
-                        Some(self.on_guard(index, work).await)
+                        Some(self.guarding_others(index, work).await)
                     }
                     None => None,
                 };
@@ -135,7 +145,7 @@ impl ReloadTask {
                 let turn = match self.named(&plugin) {
                     Some(index) => {
                         let work = async |it: &mut Watched| it.roll_back_by_hand(&host, to.as_deref()).await;
-                        Some(self.on_guard(index, work).await)
+                        Some(self.guarding_others(index, work).await)
                     }
                     None => None,
                 };
@@ -168,9 +178,12 @@ impl ReloadTask {
             tokio::time::sleep(HINT_PAUSE).await;
         }
         let host = Arc::clone(&self.host);
+        // All of them first: work on one of them may take long.
+        for plugin in &mut self.plugins {
+            self.has_changed |= plugin.judge_probation();
+        }
         for index in 0..self.plugins.len() {
             let plugin = &mut self.plugins[index];
-            self.has_changed |= plugin.judge_probation();
             let moved = plugin.has_moved();
             let due = plugin.due().is_some_and(|due| due <= Instant::now());
             let look = async |plugin: &mut Watched| {
@@ -178,7 +191,7 @@ impl ReloadTask {
                 plugin.look_beside(&host, all).await;
                 looked
             };
-            let looked = self.on_guard(index, look).await;
+            let looked = self.guarding_others(index, look).await;
             self.has_changed |= match looked {
                 None | Some(Looked::Waits) => false,
                 Some(Looked::Rests { forgot }) => forgot,
@@ -191,13 +204,14 @@ impl ReloadTask {
     }
 
     /// Does `work` for the plugin at `index`, which may take long. A bad build of another plugin does not stay for it.
-    async fn on_guard<T>(&mut self, index: usize, work: impl AsyncFnOnce(&mut Watched) -> T) -> T {
+    async fn guarding_others<T>(&mut self, index: usize, work: impl AsyncFnOnce(&mut Watched) -> T) -> T {
         let (before, rest) = self.plugins.split_at_mut(index);
         let (plugin, behind) = rest.split_at_mut(1);
         let mut others: Vec<&mut Watched> = before.iter_mut().chain(behind).collect();
         let mut work = pin!(work(&mut plugin[0]));
         loop {
             tokio::select! {
+                biased;
                 done = &mut work => return done,
                 () = any_failed(others.iter().map(|it| &**it)) => {
                     for other in &mut others {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{PluginStatus, ReloadStatus, Reloader, Turn, watch};
 use crate::plugin::host::testing::{OBEDIENT, WIT, component, config, events, obedient, obedient_version};
-use crate::plugin::host::{PluginConfig, PluginHost};
+use crate::plugin::host::{PluginConfig, PluginHost, PluginLimits};
 use crate::plugin::{Answer, LiveGeneration};
 
 /// Far above what any step takes on a busy machine.
@@ -36,7 +36,11 @@ impl Reloading {
 
     /// Keeps the histories of builds in `histories`.
     pub(super) async fn start_with(plugins: &[(&str, &Path)], histories: Option<PathBuf>) -> Self {
-        let configs = plugins.iter().map(|(name, path)| named(name, path)).collect();
+        Self::start_configured(plugins.iter().map(|(name, path)| named(name, path)).collect(), histories)
+            .await
+    }
+
+    async fn start_configured(configs: Vec<PluginConfig>, histories: Option<PathBuf>) -> Self {
         let cancel = CancellationToken::new();
         let host = Arc::new(PluginHost::new().unwrap());
         let (live, task) = watch(host, configs, histories, cancel.clone()).await.unwrap();
@@ -259,7 +263,11 @@ async fn rolled_back_beside(looping: &str) {
     let (_folder, file) = folder_with_plugin();
     let other = file.with_file_name("other.wasm");
     fs::write(&other, obedient()).unwrap();
-    let mut reloading = Reloading::start(&[("a", &file), ("b", &other)]).await;
+    // Far longer than a busy machine takes over what happens meanwhile.
+    let limits = PluginLimits { batch_time: Duration::from_secs(3), ..PluginLimits::default() };
+    let patient = |name, place| PluginConfig { limits: limits.clone(), ..named(name, place) };
+    let mut reloading =
+        Reloading::start_configured(vec![patient("a", &file), patient("b", &other)], None).await;
     fs::write(&file, trapping()).unwrap();
     reloading.until_version("a", "0.9.6").await;
     let place = if looping == "a" { &file } else { &other };

@@ -14,7 +14,7 @@ use crate::plugin::{Generation, LiveGeneration, PluginError};
 use super::begin::{Beginning, begin};
 use super::beside::Beside;
 use super::candidate::{Candidate, Next, Reading};
-use super::judge::{judge, read};
+use super::judge::{Judged, judge, not_wider, read};
 use super::probation::{LOOK_EVERY, Outcome, Probation};
 use super::stamp::FileStamp;
 use super::status::{PluginStatus, RefusedBuild};
@@ -140,8 +140,12 @@ impl Watched {
         let config = Arc::clone(&self.config);
         let moved = self.beside.has_moved(config.shadow.as_deref());
         let due = self.beside.due().is_some_and(|due| due <= Instant::now());
-        if all || moved || due {
-            self.beside.look(host, &config).await;
+        if !(all || moved || due) {
+            return;
+        }
+        if let Some(found) = self.beside.look(&config).await {
+            let loaded = self.guarding_itself(found.load(host)).await;
+            self.beside.run(loaded);
         }
     }
 
@@ -175,10 +179,15 @@ impl Watched {
                 let judged = match read {
                     Ok(build) => {
                         let judged = judge(host, config, build, &*running, self.history.builds());
-                        self.on_guard(judged).await
+                        self.guarding_itself(judged).await
                     }
                     Err(error) => Err(PluginError::unreadable(config, &error)),
                 };
+                if self.candidate.is_current(reading) {
+                    // It is what was rolled back to meanwhile.
+                    return Looked::Rests { forgot: false };
+                }
+                let judged = judged.and_then(|it| self.compared_again(config, it, &running));
                 Looked::Judged(match judged {
                     Ok(judged) => self.swap(reading, judged, stable_since),
                     Err(error) => self.refuse(reading, error),
@@ -188,17 +197,36 @@ impl Watched {
     }
 
     /// Does `work` about a build that is to come. One on probation that turns out bad meanwhile does not stay for it.
-    async fn on_guard<T>(&mut self, work: impl Future<Output = T>) -> T {
+    async fn guarding_itself<T>(&mut self, work: impl Future<Output = T>) -> T {
         let failures = Arc::clone(&self.failures);
         let mut work = pin!(work);
         loop {
             tokio::select! {
+                // Done first: what was kept of a build that is swapped in now is not pruned before.
+                biased;
                 done = &mut work => return done,
                 () = failures.notified() => {
                     self.judge_probation();
                 }
             }
         }
+    }
+
+    /// A build that was compared with what it may use to `running`, which may have been rolled back meanwhile: what runs
+    /// now may use less.
+    fn compared_again(
+        &self,
+        config: &PluginConfig,
+        judged: Judged,
+        running: &Arc<dyn Generation>,
+    ) -> Result<Judged, PluginError> {
+        let live = self.live.borrow();
+        if Arc::ptr_eq(running, &live) {
+            return Ok(judged);
+        }
+        let (before, may_use) = (live.permissions(), judged.generation.permissions());
+        not_wider(config, &may_use, &before, live.identity().short_digest())?;
+        Ok(Judged { changes: may_use.changes(&before), ..judged })
     }
 
     /// Completes when an event failed on a build on probation.

@@ -101,7 +101,7 @@ impl ShadowTap {
         self.is_on.load(Ordering::Relaxed)
     }
 
-    /// Hands a batch of so many events over, if there is room; only then is it copied.
+    /// Hands a batch of so many events over, if there is room; only then are its answers copied.
     pub(super) fn offer(&self, events: usize, sample: impl FnOnce() -> Sample) {
         let other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(other) = &*other else { return };
