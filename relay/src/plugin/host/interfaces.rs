@@ -33,8 +33,8 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
-    /// Those of the component `bytes`, read without compiling it. For who wants to know early or for people: what counts
-    /// is what the engine finds, see [`Interfaces::of_component`].
+    /// Those of the component `bytes`, read without compiling it: for people, and for who wants to know early. What a
+    /// plugin may do is decided by what the engine finds in it once it is compiled.
     ///
     /// # Errors
     /// Why it can't be told, in words.
