@@ -29,6 +29,10 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// How many times that one gets which stands behind the lanes: a busy machine may leave it little.
 const TIMES_BEHIND_LANES: u32 = 10;
 
+/// Bytes of a component that is compiled in a twentieth of a second by two cores: lanes hardly notice, and somebody waits
+/// for it.
+const SMALL: usize = 128 << 10;
+
 /// How often a waiting host looks whether anybody wants the answer still.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -99,7 +103,8 @@ impl Compiler {
 pub fn serve(mut input: impl Read, mut output: impl Write, options: CompileOptions) -> Result<(), String> {
     let mut component = Vec::new();
     input.read_to_end(&mut component).map_err(|error| error.to_string())?;
-    let engine = PluginEngine::compiling(options).map_err(|error| fault::cause(&error))?;
+    let all_cores = !options.behind_lanes || component.len() <= SMALL;
+    let engine = PluginEngine::compiling(options, all_cores).map_err(|error| fault::cause(&error))?;
     let native = engine.precompile_component(&component).map_err(|error| fault::cause(&error))?;
     output.write_all(&native).and_then(|()| output.flush()).map_err(|error| error.to_string())
 }

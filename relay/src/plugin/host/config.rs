@@ -162,7 +162,8 @@ pub(super) const BEHIND_LANES: &str = "--behind-lanes";
 pub struct CompileOptions {
     /// For a host that was given [`HostConfig::source_lines`].
     pub source_lines: bool,
-    /// Events flow meanwhile, and they go first: one core at most, and what the lanes leave of that.
+    /// Events flow meanwhile, and they go first: it gets what the lanes leave, and no more than one core unless the
+    /// component is small.
     pub behind_lanes: bool,
 }
 

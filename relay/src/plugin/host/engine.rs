@@ -59,9 +59,9 @@ impl PluginEngine {
     }
 
     /// The same engine without its thread: it compiles, and runs nothing.
-    pub(super) fn compiling(options: CompileOptions) -> wasmtime::Result<Engine> {
+    pub(super) fn compiling(options: CompileOptions, all_cores: bool) -> wasmtime::Result<Engine> {
         Self::idle(Sources::shown_if(options.source_lines), |config| {
-            config.parallel_compilation(!options.behind_lanes);
+            config.parallel_compilation(all_cores);
         })
     }
 

@@ -100,7 +100,8 @@ impl PluginHost {
         Arc::clone(&self.lookups)
     }
 
-    /// From now on events flow: builds are compiled behind the lanes, on one core, unless their author waits for them.
+    /// From now on events flow: builds are compiled behind the lanes, larger ones on one core, unless their author waits
+    /// for them.
     pub fn stand_behind_lanes(&self) {
         if !self.shows_sources {
             self.components.stand_back();

@@ -21,7 +21,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A cache in `folder` that holds the obedient plugin, whose file is returned.
 fn filled(folder: &Path) -> (wasmtime::Engine, CompileCache, Key, PathBuf) {
-    let engine = PluginEngine::compiling(CompileOptions::default()).unwrap();
+    let engine = PluginEngine::compiling(CompileOptions::default(), true).unwrap();
     let cache = CompileCache::open(folder).unwrap();
     let key = Key::of(&engine, &obedient());
     cache.store(&key, &engine.precompile_component(&obedient()).unwrap()).unwrap();
@@ -52,11 +52,11 @@ fn what_was_stored_is_found_again_by_its_own_key_alone() {
 #[test]
 fn an_engine_with_other_settings_has_other_keys() {
     let other = wasmtime::Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap();
-    let own = PluginEngine::compiling(CompileOptions::default()).unwrap();
+    let own = PluginEngine::compiling(CompileOptions::default(), true).unwrap();
     assert_ne!(Key::of(&own, b"component"), Key::of(&other, b"component"));
     assert_eq!(
         Key::of(&own, b"component"),
-        Key::of(&PluginEngine::compiling(CompileOptions::default()).unwrap(), b"component")
+        Key::of(&PluginEngine::compiling(CompileOptions::default(), true).unwrap(), b"component")
     );
 }
 
@@ -107,7 +107,7 @@ fn a_link_in_place_of_the_folder_is_not_followed() {
 #[test]
 fn trouble_with_the_cache_never_keeps_a_plugin_from_loading() {
     let folder = tempfile::tempdir().unwrap();
-    let engine = PluginEngine::compiling(CompileOptions::default()).unwrap();
+    let engine = PluginEngine::compiling(CompileOptions::default(), true).unwrap();
     let in_the_way = folder.path().join("file");
     fs::write(&in_the_way, "").unwrap();
     let config = HostConfig { cache: Some(in_the_way.join("cache")), ..HostConfig::default() };
