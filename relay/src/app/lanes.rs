@@ -229,7 +229,11 @@ fn in_flight(sink: &SinkConfig) -> usize {
     }
 }
 
-fn make_source(adapter: &SourceAdapter, shard: Shard) -> Box<dyn Source> {
+fn make_source(
+    adapter: &SourceAdapter,
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "only Postgres divides keys"))]
+    shard: Shard,
+) -> Box<dyn Source> {
     match adapter {
         #[cfg(feature = "postgres")]
         SourceAdapter::Postgres(config) => {
