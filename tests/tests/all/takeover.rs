@@ -34,7 +34,7 @@ async fn standby(shop: &Shop) -> Relay {
 
 /// Writes until a test has seen what it waits for, however long the machine takes over that.
 fn load() -> WriterPlan {
-    WriterPlan { events: u64::MAX, pause: Duration::from_millis(2), ..WriterPlan::default() }
+    WriterPlan { events: u64::MAX, pause: Duration::from_millis(5), ..WriterPlan::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
