@@ -125,10 +125,7 @@ async fn load_plugins(
     options: &RunOptions,
     stop: &CancellationToken,
 ) -> Result<(BTreeMap<String, LiveGeneration>, Option<(ReloadTask, Arc<Lookups>)>), AppError> {
-    let used =
-        |name: &str| config.pipelines.values().any(|it| it.plugins.iter().any(|plugin| plugin == name));
-    let used = config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it.plugin.clone());
-    let configs: Vec<_> = used.map(|it| accepting(it, options)).collect();
+    let configs: Vec<_> = config.used_plugins().map(|it| accepting(it.plugin.clone(), options)).collect();
     if configs.is_empty() {
         return Ok((BTreeMap::new(), None));
     }

@@ -27,10 +27,7 @@ pub enum TriedTable {
 #[must_use]
 pub fn try_tables(config: &Config) -> BTreeMap<String, TriedTable> {
     let mut tried = BTreeMap::new();
-    // Those that no pipeline runs are not loaded by a relay either.
-    let used = |name: &String| config.pipelines.values().any(|it| it.plugins.contains(name));
-    let plugins = config.plugins.iter().filter(|(name, _)| used(name)).map(|(_, it)| it);
-    for table in plugins.flat_map(|it| &it.plugin.lookups) {
+    for table in config.used_plugins().flat_map(|it| &it.plugin.lookups) {
         tried.entry(table.name.clone()).or_insert_with(|| match (&table.origin, table.try_file()) {
             (OriginConfig::File { path, .. }, Some(Ok(rows))) => {
                 TriedTable::Rows { file: path.clone(), rows }

@@ -40,6 +40,14 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Config {
+    /// The plugins that a pipeline runs, by name: a relay loads no others.
+    pub fn used_plugins(&self) -> impl Iterator<Item = &GrantedPlugin> {
+        let is_used = |name: &String| self.pipelines.values().any(|it| it.plugins.contains(name));
+        self.plugins.iter().filter(move |(name, _)| is_used(name)).map(|(_, plugin)| plugin)
+    }
+}
+
 /// One outbox.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {

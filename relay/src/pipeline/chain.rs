@@ -330,8 +330,8 @@ impl Stage {
         rendered: &mut [Rendered],
     ) {
         let router = around.router;
-        let within = self.retry_within();
         let Some(inputs) = inputs else {
+            let within = self.retry_within();
             answers.clear();
             self.plugin.run(around.source, events, answers);
             if let Some(watch) = around.watch {
@@ -393,28 +393,23 @@ fn verdict_messages(
     retry_within: Option<Duration>,
 ) -> Result<Vec<PluginMessage>, Rendered> {
     let name = &plugin.name;
-    let fail = |class, code, detail, retry_after, retry_within| {
-        let failure = Failure { retry_after, retry_within, ..Failure::new(class, code, detail) };
-        Err(Rendered::Fail(failure))
-    };
+    let fail = |failure| Err(Rendered::Fail(failure));
     match answer {
         Answer::Verdict(Verdict::Publish(messages)) => Ok(messages),
         Answer::Verdict(Verdict::Discard(_)) => Ok(Vec::new()),
         Answer::Verdict(Verdict::Retry { reason, after }) => {
-            fail(FailureClass::Retryable, "P160", format!("{name} asks to retry: {reason}"), after, None)
+            let detail = format!("{name} asks to retry: {reason}");
+            fail(Failure { retry_after: after, ..Failure::new(FailureClass::Retryable, "P160", detail) })
         }
-        Answer::Verdict(Verdict::Reject { code, reason }) => fail(
-            FailureClass::Permanent,
-            "P161",
-            format!("{name} rejects it as {code}: {reason}"),
-            None,
-            None,
-        ),
+        Answer::Verdict(Verdict::Reject { code, reason }) => {
+            let detail = format!("{name} rejects it as {code}: {reason}");
+            fail(Failure::new(FailureClass::Permanent, "P161", detail))
+        }
         Answer::Verdict(Verdict::Halt(reason)) => Err(Rendered::Halt(format!("{name}: {reason}"))),
         Answer::Fault(fault) => {
             let (version, digest) = (&plugin.version, plugin.short_digest());
             let detail = format!("{name} {version} ({digest}): {}", fault.detail);
-            fail(FailureClass::Retryable, fault.code, detail, None, retry_within)
+            fail(Failure { retry_within, ..Failure::new(FailureClass::Retryable, fault.code, detail) })
         }
         Answer::Failing(fault) => {
             let (version, digest) = (&plugin.version, plugin.short_digest());

@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use relay_tests::stack::tools::{target_folder, workspace};
 
+use crate::author_dev::new_plugin;
+
 /// The relay that was built beside this test.
 pub(crate) fn relay() -> PathBuf {
     let relay = target_folder().join("debug/relay");
@@ -83,10 +85,7 @@ export!(Smallest);
 
 #[test]
 fn a_plugin_without_settings_carries_nothing_that_reads_any() {
-    let folder = work_folder("smallest");
-    let sdk = workspace().join("plugin-sdk").display().to_string();
-    assert_ends(&run(&folder, &["plugin", "new", "smallest", "--sdk", &sdk]), 0);
-    let plugin = folder.join("smallest");
+    let plugin = new_plugin(&work_folder("smallest"));
     let (source, most) = SMALLEST;
     fs::write(plugin.join("src/lib.rs"), source).unwrap();
     fs::remove_dir_all(plugin.join("cases")).unwrap();

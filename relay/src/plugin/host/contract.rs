@@ -62,11 +62,9 @@ impl Contract {
     /// The contract that a component with these interfaces was built for, if the relay serves all it needs.
     pub(super) fn of(interfaces: &Interfaces) -> Result<Self, Refusal> {
         // The version first: what a plugin of another version imports would only confuse.
-        let names = interfaces.exports.iter().filter_map(|it| Some((it, Name::parse(&it.name)?)));
-        let Some((transform, name)) = { names }.find(|(_, name)| name.is_transform()) else {
-            return Err(no_transform());
-        };
-        let contract = name.contract().ok_or_else(|| other_version(&transform.name))?;
+        let mut exports = interfaces.exports.iter().filter_map(|it| Some((&it.name, Name::parse(&it.name)?)));
+        let (name, parsed) = exports.find(|(_, it)| it.is_transform()).ok_or_else(no_transform)?;
+        let contract = parsed.contract().ok_or_else(|| other_version(name))?;
         interfaces.imports.iter().try_for_each(|it| contract.check_import(it))?;
         Ok(contract)
     }
